@@ -1,0 +1,1 @@
+"""Consent: signed credentials and grants, verified offline, and matched to faces."""

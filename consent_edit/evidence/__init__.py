@@ -1,0 +1,1 @@
+"""Evidence: the finished file, its receipt, and the log that both stand in."""

@@ -1,0 +1,1 @@
+"""Intake: bytes become canonical pixels, or an ``input.*`` error says why not."""

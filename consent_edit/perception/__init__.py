@@ -1,0 +1,1 @@
+"""Perception: what a picture shows and what a prompt asks; knows no policy and no consent."""

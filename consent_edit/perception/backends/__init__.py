@@ -1,0 +1,1 @@
+"""Backends: the runtimes that carry a model's arithmetic, one file each."""

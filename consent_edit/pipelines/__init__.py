@@ -1,0 +1,1 @@
+"""Pipelines: diffusers pipelines run under a clearance, with nothing to slip through."""

@@ -1,0 +1,1 @@
+"""Store: the tables that the log, the use counts and the decision records live in."""

@@ -51,9 +51,7 @@ class CanonicalImage:
             or pixels.shape[2] != 3
             or 0 in pixels.shape
         ):
-            raise ImageRejected(
-                "pixels must be an (H, W, 3) uint8 RGB array", code="input.pixels"
-            )
+            raise ImageRejected("pixels must be an (H, W, 3) uint8 RGB array", code="input.pixels")
         own = np.frombuffer(np.ascontiguousarray(pixels).tobytes(), dtype=np.uint8)
         own = own.reshape(pixels.shape)  # over immutable bytes: cannot be made writeable again
         return cls(pixels=own, digest=pixel_digest(own))

@@ -1,0 +1,104 @@
+"""``consent-edit verify``: does a receipt hold for a file, under a key you were given? Works offline."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from consent_edit.errors import InputError, ReceiptInvalid
+from consent_edit.evidence.finish import OUTPUT_LIMITS
+from consent_edit.evidence.keys import load_public_keys
+from consent_edit.evidence.verify import MAX_RECEIPT_BYTES, ExaminedReceipt, examine_receipt
+from consent_edit.intake.digests import byte_digest
+
+
+def verify(
+    image: Annotated[Path, typer.Argument(help="The file to verify.", show_default=False)],
+    receipt: Annotated[Path, typer.Option("--receipt", help="Its receipt (JSON).", show_default=False)],
+    key: Annotated[
+        Path,
+        typer.Option(
+            "--key", help="The operator's public receipt key (receipt-key.jwk.json).", show_default=False
+        ),
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
+) -> None:
+    """Verify a released file against its receipt; a demo's receipt never verifies.
+
+    Exits 0 when the receipt holds for exactly this file, 5 when it does not or is a demo's, 2 when a file or
+    the key cannot be read.
+
+    Raises:
+        InputError: a file or the key cannot be read.
+        typer.Exit: with code 5.
+    """
+    content = _read(image, OUTPUT_LIMITS.max_bytes)
+    try:
+        examined = examine_receipt(_read(receipt, MAX_RECEIPT_BYTES), load_public_keys(key), content)
+    except ReceiptInvalid as error:
+        verdict: dict[str, object] = {"verdict": "failed", "code": error.code, "message": error.message}
+        _report(verdict, error.diagnostics(), as_json)
+        raise typer.Exit(error.exit_code) from error
+    facts = _facts(examined)
+    if examined.is_demo:
+        message = (
+            "signature, log proof and file all hold, but the receipt is a demo's: consent was simulated, "
+            "the person depicted gave none"
+        )
+        demo: dict[str, object] = {
+            "verdict": "demo",
+            "code": "verification.demo",
+            "message": message,
+            **facts,
+        }
+        _report(demo, f"NOT VERIFIED (demo): {message}", as_json)
+        raise typer.Exit(ReceiptInvalid.exit_code)
+    digest = byte_digest(content)
+    verified: dict[str, object] = {"verdict": "verified", "bytes_digest": digest, **facts}
+    lines = [
+        "verified: the file is the released one",
+        *(f"  {name}: {value}" for name, value in facts.items()),
+    ]
+    _report(verified, "\n".join(lines), as_json)
+
+
+def _facts(examined: ExaminedReceipt) -> dict[str, object]:
+    """What the receipt says that a reader will want to judge by."""
+    receipt = examined.receipt
+    return {
+        "receipt_id": receipt.receipt_id,
+        "time": receipt.time,
+        "environment": receipt.environment.value,
+        "assurance": receipt.assurance.value,
+        "issuers": list(receipt.issuers),
+        "consents": len(receipt.consents),
+        "operations": [operation.value for operation in receipt.operations],
+        "purpose": receipt.purpose.value,
+        "checks": [check.name.value for check in receipt.checks],
+        "layers": [layer.value for layer in receipt.layers],
+        "log": {"index": receipt.log.index, "size": receipt.log.size, "root": receipt.log.root},
+        "key": examined.kid,
+    }
+
+
+def _report(verdict: dict[str, object], words: str, as_json: bool) -> None:
+    typer.echo(json.dumps(verdict) if as_json else words)
+
+
+def _read(path: Path, limit: int) -> bytes:
+    """A file's bytes, up to a limit.
+
+    Raises:
+        InputError: ``input.file``: it cannot be read, or is longer.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+    except OSError as error:
+        raise InputError(f"cannot read {path}", code="input.file") from error
+    if len(data) > limit:
+        raise InputError(f"{path} is longer than {limit} bytes", code="input.file")
+    return data

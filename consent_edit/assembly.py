@@ -1,0 +1,367 @@
+"""Assembles Facts: what was seen and asked (perception) beside who consented to what (consent).
+
+The rooms below know nothing of each other; here, and only here, a face meets a credential.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from consent_edit.consent.match import MatchOutcome, Probe, identity, match_faces
+from consent_edit.consent.verify import ConsentResult
+from consent_edit.perception.observation import (
+    Box,
+    ChangeObservation,
+    CheckRun,
+    FaceObservation,
+    ImageObservation,
+    PromptObservation,
+)
+from consent_edit.policy.codes import check_code
+from consent_edit.policy.facts import Facts, PersonFacts
+from consent_edit.store.canonical_json import JsonValue
+from consent_edit.vocabulary import (
+    IMAGE_CHECKS,
+    MEASURED_OPERATION,
+    OPERATION_REGIONS,
+    Age,
+    Assurance,
+    CheckName,
+    CheckOutcome,
+    Checks,
+    ConsentStatus,
+    Environment,
+    Exposure,
+    ExposureChange,
+    IdentityKept,
+    Intent,
+    NamedPerson,
+    Operation,
+    PersonKind,
+    PhotoBinding,
+    Recognisable,
+    Region,
+    Stage,
+)
+
+Boxes = tuple[tuple[int, int, int, int], ...]
+
+_ABSENT = ConsentResult(status=ConsentStatus.ABSENT, detail="nobody's consent speaks for this face")
+
+_UNSEEN_EXPLAINED_BY = frozenset(
+    {Operation.BACKGROUND, Operation.OBJECT, Operation.RESTORE, Operation.STYLISE}
+)
+"""Operations that change pixels belonging to nobody found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """Facts with what belongs beside them.
+
+    Attributes:
+        boxes: Per person of ``facts.persons``; ``unseen`` has none, so boxes are one fewer.
+        failed_checks: Codes ``check.<name>-<outcome>`` of must-run checks without an answer.
+        effective_checks: What ran, as plain mappings for the record.
+        consents: The distinct verified consents that speak for a face here; the ones a release uses.
+    """
+
+    facts: Facts
+    boxes: Boxes
+    failed_checks: tuple[str, ...]
+    effective_checks: tuple[Mapping[str, JsonValue], ...]
+    consents: tuple[ConsentResult, ...]
+
+
+def matched_consents(
+    observation: ImageObservation, consents: Sequence[ConsentResult], thresholds: Mapping[str, float]
+) -> tuple[ConsentResult, ...]:
+    """For each face the consent that speaks for it, verified or not; an ``ABSENT`` one where none does.
+
+    A consent that failed still carries its credential's templates, so that the refusal can say whose
+    consent failed and why. It never counts as consent.
+    """
+    probes = [Probe(embeddings=face.embeddings) for face in observation.faces]
+    matches = match_faces(probes, [consent.templates for consent in consents], thresholds)
+    unplaceable = [consent for consent in consents if not consent.templates]
+    found: list[ConsentResult] = []
+    for match in matches:
+        if match.outcome is MatchOutcome.MATCHED:
+            found.append(consents[match.reference])
+        elif match.outcome is MatchOutcome.NONE and unplaceable:
+            found.append(unplaceable[0])
+        else:
+            found.append(_ABSENT)
+    return tuple(found)
+
+
+def assemble_input(
+    observation: ImageObservation,
+    prompt: PromptObservation,
+    consents: Sequence[ConsentResult],
+    operations: frozenset[Operation],
+    *,
+    thresholds: Mapping[str, float],
+    environment: Environment,
+) -> Assembled:
+    """Facts before the pipeline runs.
+
+    Args:
+        operations: Asked for and read in the prompt.
+        thresholds: Embedder role -> cosine a face must reach against its own template.
+    """
+    matched = matched_consents(observation, consents, thresholds)
+    persons = tuple(
+        _person(face, consent, observation.exposure.value, prompt.intent)
+        for face, consent in zip(observation.faces, matched, strict=True)
+    )
+    runs = (*observation.checks, *prompt.checks)
+    return _assembled(
+        Stage.INPUT,
+        (*persons, _unseen(prompt, Exposure.NONE if persons else observation.exposure.value)),
+        tuple(face.box for face in observation.faces),
+        operations,
+        [(observation.checks, IMAGE_CHECKS), (prompt.checks, frozenset({CheckName.PROMPT_INTENT}))],
+        runs,
+        environment,
+        matched,
+    )
+
+
+def measured_operations(change: ChangeObservation, operations: frozenset[Operation]) -> frozenset[Operation]:
+    """Operations measured from the changed pixels that nothing asked for explains."""
+    explained = frozenset().union(*(OPERATION_REGIONS[operation] for operation in operations))
+    regions = frozenset().union(*change.faces_touched)
+    measured = {MEASURED_OPERATION[region] for region in regions - explained}
+    if change.unseen_touched and not operations & _UNSEEN_EXPLAINED_BY:
+        measured |= {MEASURED_OPERATION[region] for region in change.unseen_touched}
+    if change.tone and not explained:
+        measured.add(Operation.TONE)
+    return frozenset(measured)
+
+
+def assemble_output(
+    before: ImageObservation,
+    after: ImageObservation,
+    prompt: PromptObservation,
+    change: ChangeObservation,
+    consents: Sequence[ConsentResult],
+    operations: frozenset[Operation],
+    *,
+    thresholds: Mapping[str, float],
+    environment: Environment,
+) -> Assembled:
+    """Facts about the finished file, against the credentials' templates and against the input picture.
+
+    The persons are every face of the output, then every face of the input that the output no longer shows.
+
+    Args:
+        operations: Asked for, read in the prompt, and measured.
+    """
+    matched_before = matched_consents(before, consents, thresholds)
+    matched_after = matched_consents(after, consents, thresholds)
+    pairs = _pair(before, after)
+    persons: list[PersonFacts] = []
+    for index, (face, consent) in enumerate(zip(after.faces, matched_after, strict=True)):
+        source = pairs.get(index)
+        earlier = matched_before[source] if source is not None else _ABSENT
+        consent, kept = _kept(face, consent, earlier, thresholds)
+        persons.append(
+            replace(
+                _person(face, consent, after.exposure.value, prompt.intent),
+                touched=change.faces_touched[source] if source is not None else frozenset({Region.FACE}),
+                identity_kept=kept,
+                exposure_change=change.exposure_change,
+            )
+        )
+    vanished = [index for index in range(len(before.faces)) if index not in pairs.values()]
+    for index in vanished:
+        persons.append(
+            replace(
+                _person(before.faces[index], matched_before[index], after.exposure.value, prompt.intent),
+                touched=change.faces_touched[index],
+                identity_kept=IdentityKept.UNDETERMINED,
+                exposure_change=change.exposure_change,
+            )
+        )
+    unseen = replace(
+        _unseen(prompt, Exposure.NONE if persons else after.exposure.value),
+        touched=change.unseen_touched,
+        exposure_change=ExposureChange.NONE if persons else change.exposure_change,
+    )
+    return _assembled(
+        Stage.OUTPUT,
+        (*persons, unseen),
+        (*(face.box for face in after.faces), *(before.faces[index].box for index in vanished)),
+        operations,
+        [
+            (after.checks, IMAGE_CHECKS),
+            (prompt.checks, frozenset({CheckName.PROMPT_INTENT})),
+            (change.checks, frozenset({CheckName.CHANGE})),
+        ],
+        (*after.checks, *prompt.checks, *change.checks),
+        environment,
+        (*matched_after, *matched_before),
+    )
+
+
+def _person(face: FaceObservation, consent: ConsentResult, exposure: Exposure, intent: Intent) -> PersonFacts:
+    return PersonFacts(
+        kind=face.kind,
+        recognisable=face.recognisable,
+        consent=consent.status,
+        assurance=consent.assurance,
+        age=consent.age,
+        exposure=exposure,
+        exposure_change=ExposureChange.NONE,
+        intent=intent,
+        photo=consent.photo,
+        granted=consent.granted,
+        touched=frozenset(),
+        identity_kept=IdentityKept.SAME,
+        named_person=NamedPerson.NONE,
+    )
+
+
+def _unseen(prompt: PromptObservation, exposure: Exposure) -> PersonFacts:
+    return PersonFacts(
+        kind=PersonKind.UNSEEN,
+        recognisable=Recognisable.NO,
+        consent=ConsentStatus.ABSENT,
+        assurance=Assurance.NONE,
+        age=Age.UNDETERMINED,
+        exposure=exposure,
+        exposure_change=ExposureChange.NONE,
+        intent=prompt.intent,
+        photo=PhotoBinding.NONE,
+        granted=frozenset(),
+        touched=frozenset(),
+        identity_kept=IdentityKept.SAME,
+        named_person=NamedPerson.UNCOVERED if prompt.names_person else NamedPerson.NONE,
+    )
+
+
+def _kept(
+    face: FaceObservation,
+    consent: ConsentResult,
+    earlier: ConsentResult,
+    thresholds: Mapping[str, float],
+) -> tuple[ConsentResult, IdentityKept]:
+    """Whose the output face is, and whether it still is that person's.
+
+    A face that matches nobody, but stands where a consenting person stood and still reads as that person by one
+    of the embedders, is that person ``ALTERED``; any other unmatched face is ``FOREIGN``.
+    """
+    probe = Probe(embeddings=face.embeddings)
+    if consent.templates and consent.status is not ConsentStatus.ABSENT:
+        return consent, identity(probe, consent.templates, thresholds)
+    if not face.embeddings:
+        return consent, IdentityKept.UNDETERMINED
+    if earlier.templates and identity(probe, earlier.templates, thresholds) is IdentityKept.ALTERED:
+        return earlier, IdentityKept.ALTERED
+    return consent, IdentityKept.FOREIGN
+
+
+def _pair(before: ImageObservation, after: ImageObservation) -> dict[int, int]:
+    """Output face -> the input face at its place (best overlap first, each used once)."""
+    scale_x, scale_y = after.width / before.width, after.height / before.height
+    overlaps = sorted(
+        (
+            (_iou(new.box, _scaled(old.box, scale_x, scale_y)), j, i)
+            for j, new in enumerate(after.faces)
+            for i, old in enumerate(before.faces)
+        ),
+        reverse=True,
+    )
+    pairs: dict[int, int] = {}
+    for overlap, j, i in overlaps:
+        if overlap > 0.3 and j not in pairs and i not in pairs.values():
+            pairs[j] = i
+    return pairs
+
+
+def _scaled(box: Box, x: float, y: float) -> Box:
+    return Box(box.x * x, box.y * y, box.width * x, box.height * y)
+
+
+def _iou(a: Box, b: Box) -> float:
+    width = min(a.x + a.width, b.x + b.width) - max(a.x, b.x)
+    height = min(a.y + a.height, b.y + b.height) - max(a.y, b.y)
+    if width <= 0 or height <= 0:
+        return 0.0
+    shared = width * height
+    return shared / (a.width * a.height + b.width * b.height - shared)
+
+
+def _assembled(
+    stage: Stage,
+    persons: tuple[PersonFacts, ...],
+    boxes: tuple[Box, ...],
+    operations: frozenset[Operation],
+    required: Iterable[tuple[Sequence[CheckRun], frozenset[CheckName]]],
+    runs: Sequence[CheckRun],
+    environment: Environment,
+    consents: Sequence[ConsentResult],
+) -> Assembled:
+    failed = tuple(
+        dict.fromkeys(code for given, names in required for code in _failures(given, names))
+    )
+    facts = Facts(
+        stage=stage,
+        persons=persons,
+        operations=operations,
+        checks=Checks.INCOMPLETE if failed else Checks.COMPLETE,
+        environment=environment,
+    )
+    return Assembled(
+        facts=facts,
+        boxes=tuple(box.as_ints() for box in boxes),
+        failed_checks=failed,
+        effective_checks=tuple(_described(run) for run in runs),
+        consents=tuple(
+            {
+                consent.use_id: consent
+                for consent in consents
+                if consent.status is ConsentStatus.VERIFIED
+            }.values()
+        ),
+    )
+
+
+def _failures(runs: Sequence[CheckRun], required: frozenset[CheckName]) -> Iterable[str]:
+    """Codes of required checks that are absent, gave no answer, or ran a model without its self-test."""
+    by_name: dict[CheckName, list[CheckRun]] = {name: [] for name in required}
+    for run in runs:
+        by_name.setdefault(run.name, []).append(run)
+    for name in sorted(by_name):
+        outcomes = [run.outcome for run in by_name[name]] or [CheckOutcome.MISSING]
+        bad = next((outcome for outcome in outcomes if outcome is not CheckOutcome.RAN), None)
+        if bad is not None:
+            yield check_code(name, bad)
+        elif not _self_tested(name, by_name[name]):
+            yield check_code(name, CheckOutcome.FAILED)
+
+
+def _self_tested(name: CheckName, runs: Sequence[CheckRun]) -> bool:
+    """Whether every model passed its self-test; a check that names no model has none to show for itself.
+
+    ``CHANGE`` alone is arithmetic without a model.
+    """
+    models = [model for run in runs for model in run.models]
+    return (bool(models) or name is CheckName.CHANGE) and all(model.self_test for model in models)
+
+
+def _described(run: CheckRun) -> Mapping[str, JsonValue]:
+    return {
+        "name": run.name.value,
+        "outcome": run.outcome.value,
+        "models": [
+            {
+                "role": model.role,
+                "sha256": model.sha256,
+                "threshold": model.threshold,
+                "self_test": model.self_test,
+            }
+            for model in run.models
+        ],
+    }

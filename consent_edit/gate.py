@@ -1,0 +1,269 @@
+"""The gate: admits an edit to the pipeline, and releases a finished file. Nothing else does either.
+
+``admit`` gives the only thing the pipeline runner accepts, a :class:`Clearance`, for one call over one set of
+pixels. ``release`` re-runs the floor, asks for the meet of what was in force at admission and what is in force
+now, writes log entry, decision record and use counts in one transaction; then, and only then, hands out bytes.
+A refusal is written down before it is raised; if it cannot be written, that is an error, and still no release.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Never, NoReturn, final
+
+from consent_edit.assembly import Assembled
+from consent_edit.errors import CheckFailed, ConsentEditError, ConsentInvalid, EditRefused
+from consent_edit.evidence.finish import OUTPUT_LIMITS, Candidate
+from consent_edit.evidence.log import Event, draft_leaf, log_refusal, log_release
+from consent_edit.evidence.receipt import describe_release, sign_receipt
+from consent_edit.intake.decode import decode
+from consent_edit.operator import Operator, Snapshot
+from consent_edit.policy import floor
+from consent_edit.policy.decision import Decision, decide, meet, public_view
+from consent_edit.policy.record import JsonValue
+from consent_edit.request import EditResult
+from consent_edit.vocabulary import ConsentStatus, Purpose, Stage
+
+_SEAL: Final = object()
+
+
+@final
+class Clearance:
+    """Leave to run one call over one set of pixels, once. Made by :meth:`Gate.admit` and by nothing else.
+
+    It cannot be copied, pickled or built. In one Python process that is a guard rail, not a wall.
+
+    Attributes:
+        snapshot: What was in force at admission.
+        decision: The admitting decision.
+    """
+
+    __slots__ = ("_call_digest", "_lock", "_released", "_spent", "decision", "snapshot")
+
+    def __init__(self, seal: object, call_digest: str, snapshot: Snapshot, decision: Decision) -> None:
+        if seal is not _SEAL:
+            raise CheckFailed("a clearance comes from the gate alone", code="check.clearance-forged")
+        self._call_digest = call_digest
+        self._lock = threading.Lock()
+        self._spent = False
+        self._released = False
+        self.snapshot = snapshot
+        self.decision = decision
+
+    def spend(self, call_digest: str) -> None:
+        """Use the clearance for the run it was given for.
+
+        Raises:
+            CheckFailed: ``check.clearance-spent`` the second time, ``check.clearance-mismatch`` when the call or
+                its pixels are not the ones that were admitted.
+        """
+        with self._lock:
+            if self._spent:
+                raise CheckFailed("the clearance was used before", code="check.clearance-spent")
+            self._spent = True
+        if not secrets.compare_digest(call_digest, self._call_digest):
+            raise CheckFailed(
+                "the call or its pixels changed after admission", code="check.clearance-mismatch"
+            )
+
+    def close(self) -> None:
+        """Mark the clearance as released.
+
+        Raises:
+            CheckFailed: ``check.clearance-unspent`` before a run, ``check.clearance-spent`` after a release.
+        """
+        with self._lock:
+            if not self._spent:
+                raise CheckFailed("nothing ran under this clearance", code="check.clearance-unspent")
+            if self._released:
+                raise CheckFailed("the clearance was released before", code="check.clearance-spent")
+            self._released = True
+
+    def __copy__(self) -> Never:
+        raise CheckFailed("a clearance cannot be copied", code="check.clearance-forged")
+
+    def __deepcopy__(self, memo: object) -> Never:
+        raise CheckFailed("a clearance cannot be copied", code="check.clearance-forged")
+
+    def __reduce__(self) -> Never:
+        raise CheckFailed("a clearance cannot be pickled", code="check.clearance-forged")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """What is asked to be released: the file, and what was seen of it.
+
+    Attributes:
+        candidate: The encoded file with the picture decoded from it.
+        observed_digest: Digest of the picture that the output checks looked at.
+        input_digest: Digest of the picture that was edited.
+        trust_digest: Digest of the trust list that consent was last read under.
+        assembled: Facts of the output stage, with the consents as read just now.
+    """
+
+    candidate: Candidate
+    observed_digest: str
+    input_digest: str
+    trust_digest: str
+    assembled: Assembled
+    purpose: Purpose
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Admission and release for one operator."""
+
+    operator: Operator
+
+    def decide(self, assembled: Assembled, *snapshots: Snapshot) -> Decision:
+        """The meet of the decisions under every snapshot given."""
+        decisions = [
+            decide(
+                assembled.facts,
+                snapshot.policy,
+                failed_checks=assembled.failed_checks,
+                effective_checks=assembled.effective_checks,
+            )
+            for snapshot in snapshots
+        ]
+        first, *others = decisions
+        for other in others:
+            first = meet(first, other)
+        return first
+
+    def admit(self, assembled: Assembled, snapshot: Snapshot, call_digest: str) -> Clearance:
+        """Admit a call to the pipeline.
+
+        Args:
+            call_digest: Digest over the call and the canonical pixels it was judged by.
+
+        Raises:
+            EditRefused: the input decision refuses; the refusal stands in the log.
+            StoreUnavailable: the refusal could not be written down.
+        """
+        decision = self.decide(assembled, snapshot)
+        if not decision.allowed or floor.judge(assembled.facts):
+            self.refuse(decision, assembled)
+        return Clearance(_SEAL, call_digest, snapshot, decision)
+
+    def release(self, clearance: Clearance, finished: Finished) -> EditResult:
+        """Release a finished file, or refuse.
+
+        Raises:
+            EditRefused: the meet of old and current policy refuses, or a use count ran out meanwhile.
+            CheckFailed: what was checked is not what would leave, or the clearance is not good.
+            StoreUnavailable: log, record and use counts could not be written together; nothing leaves.
+        """
+        assembled = finished.assembled
+        if assembled.facts.stage is not Stage.OUTPUT:
+            raise CheckFailed("only output facts release", code="check.stage")
+        decision = self.decide(assembled, clearance.snapshot, self.operator.snapshot())
+        if not decision.allowed or floor.judge(assembled.facts):
+            self.refuse(decision, assembled)
+        # G5: what was checked is what leaves.
+        leaving = decode(finished.candidate.data, limits=OUTPUT_LIMITS).image.digest
+        if not leaving == finished.observed_digest == finished.candidate.image.digest:
+            raise CheckFailed("the file is not the one that was checked", code="check.bytes-changed")
+        clearance.close()
+        return self._commit(clearance, decision, finished)
+
+    def refuse(self, decision: Decision, assembled: Assembled) -> NoReturn:
+        """Write a refusal down, then raise it.
+
+        Raises:
+            EditRefused: always, unless
+            StoreUnavailable: it could not be written.
+        """
+        decision_id = secrets.token_hex(16)
+        self._log_refusal(decision_id, decision.to_record(), decision, decision.public_codes)
+        view = public_view(decision, assembled.boxes)
+        raise EditRefused(
+            view.message,
+            codes=view.codes,
+            boxes=view.boxes,
+            remedies=view.remedies,
+            decision_id=decision_id,
+        )
+
+    def note_failure(self, clearance: Clearance, error: ConsentEditError) -> None:
+        """Write down that an admitted edit broke off, so that no admission stands in the dark.
+
+        Raises:
+            StoreUnavailable: it could not be written.
+        """
+        record = {**clearance.decision.to_record(), "broke_off": error.code}
+        self._log_refusal(secrets.token_hex(16), record, clearance.decision, (error.code,))
+
+    def _refuse_as(self, status: ConsentStatus, clearance: Clearance, assembled: Assembled) -> NoReturn:
+        """Refuse with every verified consent read as ``status``."""
+        persons = tuple(
+            replace(person, consent=status) if person.consent is ConsentStatus.VERIFIED else person
+            for person in assembled.facts.persons
+        )
+        again = replace(assembled, facts=replace(assembled.facts, persons=persons))
+        self.refuse(self.decide(again, clearance.snapshot, self.operator.snapshot()), again)
+
+    def _log_refusal(
+        self,
+        decision_id: str,
+        record: Mapping[str, JsonValue],
+        decision: Decision,
+        codes: Sequence[str],
+    ) -> None:
+        draft = draft_leaf(
+            event=Event.REFUSAL,
+            time=self.operator.clock(),
+            decision_id=decision_id,
+            codes=codes,
+            subjects={},
+            checks=decision.effective_checks,
+            policy_digest=decision.policy_digest,
+            floor_digest=decision.floor_digest,
+        )
+        log_refusal(self.operator.store, record=record, draft=draft)
+
+    def _commit(self, clearance: Clearance, decision: Decision, finished: Finished) -> EditResult:
+        """Use counts, record and log entry in one transaction; then the receipt; then the bytes."""
+        consents = finished.assembled.consents
+        candidate = finished.candidate
+        decision_id = secrets.token_hex(16)
+        subjects = {"input": finished.input_digest, "output": candidate.byte_digest}
+        subjects |= {f"grant.{number}": consent.use_id for number, consent in enumerate(consents)}
+        draft = draft_leaf(
+            event=Event.RELEASE,
+            time=self.operator.clock(),
+            decision_id=decision_id,
+            codes=(),
+            subjects=subjects,
+            checks=decision.effective_checks,
+            policy_digest=decision.policy_digest,
+            floor_digest=decision.floor_digest,
+        )
+        try:
+            entry = log_release(
+                self.operator.store,
+                grants=[(consent.use_id, consent.max_uses or None) for consent in consents],
+                record={**decision.to_record(), "admitted": clearance.decision.to_record()},
+                draft=draft,
+            )
+        except ConsentInvalid as spent:  # another release took the last use meanwhile; nothing was written
+            self._refuse_as(spent.status, clearance, finished.assembled)
+        receipt = describe_release(
+            candidate=candidate,
+            draft=draft,
+            entry=entry,
+            environment=finished.assembled.facts.environment,
+            consents=[(consent.issuer, consent.assurance) for consent in consents],
+            trust_list_digest=finished.trust_digest,
+            checks=finished.assembled.effective_checks,
+            operations=finished.assembled.facts.operations,
+            purpose=finished.purpose,
+        )
+        return EditResult(
+            released=candidate.data,
+            receipt=sign_receipt(receipt, self.operator.receipt_key),
+            decision_id=decision_id,
+        )

@@ -1,0 +1,68 @@
+"""The operator: who runs the editor, under which trust, policy and keys; and what of it was current when."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from consent_edit.consent.status import StatusLists
+from consent_edit.consent.trust import TrustList
+from consent_edit.policy.bundle import PolicyBundle
+from consent_edit.store.sqlite import Store
+from consent_edit.thresholds import Thresholds, load_thresholds
+
+
+def unix_now() -> int:
+    """Seconds since 1970, whole."""
+    return int(time.time())
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What was in force at one moment; a release needs the meet of two of them (G6)."""
+
+    trust: TrustList
+    policy: PolicyBundle
+    thresholds: Thresholds
+
+
+@dataclass(slots=True, kw_only=True)
+class Operator:
+    """Everything about an operator that an edit needs.
+
+    Trust list and policy can be replaced while edits run: an edit that was admitted under the old ones
+    leaves only if the old and the new ones both allow it.
+
+    Attributes:
+        audience: The audience that grants must name: this service.
+        statuses: Status lists, filled on schedule by the host, never during an edit.
+        store: Log, decision records and use counts.
+        receipt_key: Signs receipts.
+        thresholds: Operating thresholds; the pinned ones, or tighter.
+        clock: Unix time in whole seconds.
+    """
+
+    audience: str
+    trust: TrustList
+    policy: PolicyBundle
+    statuses: StatusLists
+    store: Store
+    receipt_key: Ed25519PrivateKey
+    thresholds: Thresholds = field(default_factory=load_thresholds)
+    clock: Callable[[], int] = unix_now
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def snapshot(self) -> Snapshot:
+        """What is in force now."""
+        with self._lock:
+            return Snapshot(trust=self.trust, policy=self.policy, thresholds=self.thresholds)
+
+    def replace(self, *, trust: TrustList | None = None, policy: PolicyBundle | None = None) -> None:
+        """Put a new trust list or policy in force for every decision from now on."""
+        with self._lock:
+            self.trust = trust or self.trust
+            self.policy = policy or self.policy

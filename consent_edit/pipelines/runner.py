@@ -1,0 +1,73 @@
+"""Runs a diffusers pipeline under a clearance: the only door to the pixels, and it opens once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from PIL import Image
+
+from consent_edit.errors import CheckFailed, ConsentEditError
+from consent_edit.gate import Clearance
+from consent_edit.intake.canonical import CanonicalImage
+from consent_edit.pipelines.families import classify
+from consent_edit.pipelines.signature import BoundCall
+from consent_edit.pipelines.watch import Watch, watched
+
+
+def run(
+    pipeline: object,
+    call: BoundCall,
+    images: Mapping[str, CanonicalImage],
+    clearance: Clearance,
+    *,
+    deadline_s: float,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> CanonicalImage:
+    """Run one cleared call and return the pixels it made.
+
+    Args:
+        images: Picture argument -> the canonical pixels that were checked; exactly these are sent.
+        clearance: Spent here; it must have been given for this very call and these very pixels.
+        deadline_s: Seconds after which the run is aborted at its next step.
+        cancelled: Asked at every step.
+
+    Returns:
+        The pipeline's one picture as canonical pixels.
+
+    Raises:
+        ArgumentRejected: the pipeline changed its class or took on adapters since the call was bound, or the
+            pipeline itself says that the call is not one it can do.
+        CheckFailed: ``check.pipeline-*``: it raised, ran late, was cancelled, slipped its hooks, or returned
+            something other than one picture.
+    """
+    clearance.spend(call.digest({name: image.digest for name, image in images.items()}))
+    family = classify(pipeline)
+    keywords: dict[str, object] = {**call.settings, **family.fixed}
+    keywords |= {name: text for name, text in call.texts.items() if text or name == family.text_arguments[0]}
+    keywords |= {name: Image.fromarray(image.pixels) for name, image in images.items()}
+    watch = Watch(deadline=time.monotonic() + deadline_s, cancelled=cancelled)
+    try:
+        try:
+            with watched(pipeline, watch, decodes=family.decodes):
+                output = type(pipeline).__call__(pipeline, **keywords)
+            return _one_picture(output)
+        finally:
+            pipeline.maybe_free_model_hooks()  # type: ignore[attr-defined]
+    except ConsentEditError:
+        raise
+    except Exception as error:  # a foreign pipeline may raise anything; none of it may leave
+        raise CheckFailed(
+            f"the pipeline failed with {type(error).__name__}", code="check.pipeline-failed"
+        ) from error
+
+
+def _one_picture(output: object) -> CanonicalImage:
+    images = getattr(output, "images", None)
+    if not isinstance(images, list) or len(images) != 1 or not isinstance(images[0], Image.Image):
+        raise CheckFailed("the pipeline did not return one picture", code="check.pipeline-output")
+    picture = images[0]
+    if picture.mode != "RGB":
+        raise CheckFailed("the pipeline returned a picture that is not RGB", code="check.pipeline-output")
+    return CanonicalImage.of(np.asarray(picture, dtype=np.uint8))

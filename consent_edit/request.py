@@ -1,0 +1,67 @@
+"""What is asked of the editor, and what leaves it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from PIL import Image
+
+from consent_edit.consent.presentation import Presentation
+from consent_edit.evidence.finish import OUTPUT_LIMITS
+from consent_edit.intake.canonical import CanonicalImage
+from consent_edit.intake.decode import decode
+from consent_edit.vocabulary import Operation, Purpose
+
+Picture = bytes | Image.Image | CanonicalImage
+"""A picture as it may be handed in: the bytes of a JPEG, PNG or WebP file, or decoded pixels."""
+
+FileFormat = Literal["png", "jpeg", "webp"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class EditRequest:
+    """One edit of one picture.
+
+    Attributes:
+        image: The picture to edit.
+        prompt: What to do to it, in words.
+        grantee: Who edits: the client id or key thumbprint that grants name. The host authenticates it.
+        presentations: Consent of the people depicted; at most one a face.
+        operations: What the edit does, where the words do not say it plainly; joined with what is read in them.
+        purpose: Why it is done; a grant is for one purpose.
+        negative_prompt: What to steer away from.
+        settings: Further arguments of the pipeline, from its family's allow-list.
+        file_format: Format of the file that leaves.
+    """
+
+    image: Picture
+    prompt: str
+    grantee: str
+    presentations: tuple[Presentation, ...] = ()
+    operations: frozenset[Operation] = frozenset()
+    purpose: Purpose = Purpose.PERSONAL
+    negative_prompt: str = ""
+    settings: Mapping[str, object] = field(default_factory=dict)
+    file_format: FileFormat = "png"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditResult:
+    """What was released: these bytes, and nothing that was not checked.
+
+    Attributes:
+        released: The file, the very bytes that the checks decoded.
+        receipt: The signed receipt (JSON) that ``consent-edit verify`` checks against the file.
+        decision_id: Name of the decision record in the operator's log.
+    """
+
+    released: bytes
+    receipt: str
+    decision_id: str
+
+    @property
+    def images(self) -> list[Image.Image]:
+        """The released file decoded; one picture."""
+        return [Image.fromarray(decode(self.released, limits=OUTPUT_LIMITS).image.pixels)]

@@ -1,0 +1,146 @@
+"""The consent grant: what a person depicted signs, and the request with which she withdraws it.
+
+No field can express a sexual scope; an action, purpose or constraint this version does not know makes the
+grant malformed, never wider.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Final, Literal, TypeAlias, TypeVar
+
+from pydantic import Field, model_validator
+
+from consent_edit.consent.encoding import parse_object
+from consent_edit.consent.jose import sign_compact, verify_compact
+from consent_edit.consent.keys import PublicJwk, SigningKey
+from consent_edit.consent.wire import Digest, Seconds, StatusClaim, StatusRef, Text, Wire, read_wire
+from consent_edit.vocabulary import Operation, Purpose
+
+GRANT_TYP: Final = "consent-grant+jwt"
+WITHDRAWAL_TYP: Final = "consent-withdrawal+jwt"
+ANYONE: Final = "any"
+"""The grantee that lets anybody use a grant; a wallet signs it only when told so expressly."""
+
+TokenId: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{22,128}$")]
+"""At least 128 bits, base64url: nobody else's grant can be given the same name by chance or guess."""
+
+
+_Model = TypeVar("_Model", bound=Wire)
+
+
+class Thumbprint(Wire):
+    """The ``cnf`` claim of a grant: the signing key by its RFC 7638 thumbprint."""
+
+    jkt: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{43}$")]
+
+
+class Constraints(Wire):
+    """Limits on how an action is done. None is defined yet, so any that is named is refused."""
+
+
+class FaceEdit(Wire):
+    """One authorization detail (RFC 9396 section 2): closed actions for one purpose."""
+
+    type: Literal["face_edit"]
+    actions: Annotated[tuple[Operation, ...], Field(min_length=1, max_length=len(Operation))]
+    purpose: Purpose
+    constraints: Constraints = Constraints()
+
+
+class Notice(Wire):
+    """The text the person was shown before signing: where it is, its SHA-256, and its language."""
+
+    uri: Text
+    hash: Digest
+    lang: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
+
+
+class ConsentGrant(Wire):
+    """The claims of a consent grant.
+
+    Attributes:
+        jti: Its unguessable name.
+        aud: Services that may act on it.
+        grantee: Client id or key thumbprint of who may ask for the edit, or :data:`ANYONE`.
+        cnf: Thumbprint of the key that signs it.
+        vc_hash: Hash of the very presentation it goes with, so that no disclosure can be left out or swapped.
+        images: Canonical pixel digests of the only photos it is for; absent: any photo of her.
+        max_uses: Releases it is good for; absent (0): no limit.
+        status: Its own entry in a status list, which a withdrawal flips.
+    """
+
+    jti: TokenId
+    iat: Seconds
+    nbf: Seconds
+    exp: Seconds
+    aud: Annotated[tuple[Text, ...], Field(min_length=1, max_length=16)]
+    grantee: Text
+    cnf: Thumbprint
+    vc_hash: Digest
+    authorization_details: Annotated[tuple[FaceEdit, ...], Field(min_length=1, max_length=8)]
+    status: StatusClaim
+    notice: Notice
+    images: Annotated[tuple[Digest, ...], Field(min_length=1, max_length=64)] = ()
+    max_uses: Annotated[int, Field(ge=1, le=1_000_000)] = 0
+
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> ConsentGrant:
+        if self.exp <= self.nbf:
+            raise ValueError("exp must be after nbf")
+        return self
+
+    def actions_for(self, purpose: Purpose) -> frozenset[Operation]:
+        """Everything granted for one purpose; empty when nothing is."""
+        details = (detail for detail in self.authorization_details if detail.purpose is purpose)
+        return frozenset(action for detail in details for action in detail.actions)
+
+    def actions(self) -> frozenset[Operation]:
+        """Everything granted, for whatever purpose."""
+        return frozenset(action for detail in self.authorization_details for action in detail.actions)
+
+    def sign(self, key: SigningKey) -> str:
+        """The grant as a compact JWS. Defaults that stand for "absent" are left out."""
+        return sign_compact(json.loads(self.model_dump_json(exclude_defaults=True)), key, typ=GRANT_TYP)
+
+
+class Withdrawal(Wire):
+    """A signed wish that one status entry be flipped; valid for ever, for withdrawing is final."""
+
+    jti: TokenId
+    iat: Seconds
+    status_list: StatusRef
+
+    def sign(self, key: SigningKey) -> str:
+        """The request as a compact JWS."""
+        return sign_compact(json.loads(self.model_dump_json()), key, typ=WITHDRAWAL_TYP)
+
+
+def verify_grant(token: str, key: PublicJwk) -> ConsentGrant:
+    """A grant whose signature holds under the holder's key and whose claims fit the closed schema.
+
+    Raises:
+        ConsentInvalid: ``SIGNATURE_INVALID`` or ``MALFORMED``.
+    """
+    return _read(ConsentGrant, token, key, GRANT_TYP)
+
+
+def verify_withdrawal(token: str, key: PublicJwk) -> Withdrawal:
+    """A withdrawal request signed by this key.
+
+    Raises:
+        ConsentInvalid: ``SIGNATURE_INVALID`` or ``MALFORMED``.
+    """
+    return _read(Withdrawal, token, key, WITHDRAWAL_TYP)
+
+
+def token_sha256(token: str) -> str:
+    """``sha256:<hex>`` over a token as it travels."""
+    return f"sha256:{hashlib.sha256(token.encode('ascii')).hexdigest()}"
+
+
+def _read(model: type[_Model], token: str, key: PublicJwk, typ: str) -> _Model:
+    verified = verify_compact(token, key, typ=typ)
+    parse_object(verified.payload)  # strict JSON first: no duplicate name reaches the schema
+    return read_wire(model, verified.payload)

@@ -6,12 +6,14 @@ would have given reads ``UNDETERMINED``. Boxes and landmarks are in pixels of th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from consent_edit.intake.canonical import CanonicalImage
 from consent_edit.vocabulary import (
     CheckName,
     CheckOutcome,
@@ -153,3 +155,25 @@ class ChangeObservation:
     tone: bool
     exposure_change: ExposureChange
     checks: tuple[CheckRun, ...]
+
+
+class Perception(Protocol):
+    """What the editor looks with. A check that fails is a value in the observation, never an exception."""
+
+    def observe_image(self, image: CanonicalImage) -> ImageObservation:
+        """Everything seen in one picture."""
+
+    def read_prompt(self, texts: Sequence[str], *, negative: Sequence[str] = ()) -> PromptObservation:
+        """Everything read in the texts of one request; ``negative`` steer by what they exclude."""
+
+    def observe_change(
+        self,
+        before: CanonicalImage,
+        after: CanonicalImage,
+        seen_before: ImageObservation,
+        seen_after: ImageObservation,
+    ) -> ChangeObservation:
+        """What differs between two pictures of one edit."""
+
+    def close(self) -> None:
+        """Let go of what it holds."""

@@ -1,0 +1,135 @@
+"""The checks of one perception process: each loads its own models, so that one failing hides no other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from consent_edit.intake.canonical import CanonicalImage
+from consent_edit.perception.models import ModelStore
+from consent_edit.perception.observation import (
+    ChangeObservation,
+    ExposureReading,
+    FaceObservation,
+    ImageObservation,
+    ModelUse,
+    PromptObservation,
+)
+from consent_edit.thresholds import Thresholds
+from consent_edit.vocabulary import CheckName, PersonKind, Recognisable
+
+if TYPE_CHECKING:
+    from consent_edit.perception.embedding import FirstEmbedder, SecondEmbedder
+    from consent_edit.perception.exposure import ExposureCheck
+    from consent_edit.perception.faces import FaceDetector
+    from consent_edit.perception.prompt import PromptReader
+
+
+def must_embed(face: FaceObservation) -> bool:
+    """Whether a face needs embeddings: consent is shown for supported faces large enough to recognise."""
+    return face.kind is PersonKind.FACE and face.recognisable is Recognisable.YES
+
+
+class Checks:
+    """What the perception process can be asked, one method a check, each after :meth:`load`.
+
+    Backends are imported by ``load``, so that an installation lacking one names the check that needs it.
+
+    Args:
+        store: Where the weights are.
+        limits: The operating thresholds.
+    """
+
+    def __init__(self, store: ModelStore, limits: Thresholds) -> None:
+        self.store = store
+        self.limits = limits
+        self._detector: FaceDetector
+        self._first: FirstEmbedder
+        self._second: SecondEmbedder
+        self._exposure: ExposureCheck
+        self._prompt: PromptReader
+
+    def load(self, name: CheckName) -> tuple[ModelUse, ...]:
+        """Load a check's models, each with its self-test; what ran is returned for the record.
+
+        Raises:
+            ModelUnavailable: a weight file is missing, altered or fails its self-test.
+        """
+        match name:
+            case CheckName.FACE_DETECTION:
+                from consent_edit.perception.faces import FaceDetector
+
+                self._detector = FaceDetector(self.store, self.limits)
+                return self._detector.uses
+            case CheckName.FACE_EMBEDDING:
+                from consent_edit.perception.embedding import FirstEmbedder
+
+                self._first = FirstEmbedder(self.store, self.limits)
+                return self._first.uses
+            case CheckName.FACE_EMBEDDING_SECOND:
+                from consent_edit.perception.embedding import SecondEmbedder
+
+                self._second = SecondEmbedder(self.store, self.limits)
+                return self._second.uses
+            case CheckName.EXPOSURE:
+                from consent_edit.perception.exposure import ExposureCheck
+
+                self._exposure = ExposureCheck(self.store, self.limits)
+                return self._exposure.uses
+            case CheckName.PROMPT_INTENT:
+                from consent_edit.perception.prompt import PromptReader
+
+                self._prompt = PromptReader(self.store)
+                return ()
+            case CheckName.CHANGE:
+                return ()
+
+    def detect(self, pixels: NDArray[np.uint8]) -> tuple[FaceObservation, ...]:
+        """Faces without embeddings, best score first; (H, W, 3) uint8 RGB."""
+        return tuple(
+            FaceObservation(
+                box=face.box,
+                kind=face.kind,
+                recognisable=face.recognisable,
+                score=face.score,
+                passes=face.passes,
+                landmarks=face.landmarks,
+            )
+            for face in self._detector.detect(pixels)
+        )
+
+    def embed(self, pixels: NDArray[np.uint8], face: FaceObservation) -> NDArray[np.float32]:
+        """The first embedder's views of a face, float32 (views, dim)."""
+        return self._first.embed(pixels, face.landmarks)
+
+    def embed_second(self, pixels: NDArray[np.uint8], face: FaceObservation) -> NDArray[np.float32]:
+        """The second embedder's views of a face, float32 (views, dim)."""
+        return self._second.embed(pixels, face.landmarks)
+
+    def expose(self, pixels: NDArray[np.uint8]) -> ExposureReading:
+        """The exposure reading of a picture."""
+        return self._exposure.read(pixels)
+
+    def read(self, texts: Sequence[str], negative: Sequence[str]) -> PromptObservation:
+        """What the texts of a request ask for; ``negative`` steer by what they exclude."""
+        return self._prompt.read(texts, negative=negative)
+
+    def change(
+        self,
+        before: CanonicalImage,
+        after: CanonicalImage,
+        before_seen: ImageObservation,
+        after_seen: ImageObservation,
+    ) -> ChangeObservation:
+        """What differs between input and output."""
+        from consent_edit.perception.regions import observe_change
+
+        return observe_change(before, after, before_seen, after_seen, self.limits)
+
+
+def build_checks(store: ModelStore, limits: Thresholds) -> Checks:
+    """The must-run checks; module-level, so that a child process can be told to build them."""
+    return Checks(store, limits)

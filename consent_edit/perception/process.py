@@ -1,0 +1,263 @@
+"""Perception in a process of its own: native code can hang and crash, so it runs where it can be killed.
+
+Whatever happens to a check, the caller gets a total observation that names it: nothing here raises for a
+failing check, and nothing here decides. The child is a fresh interpreter with a bare environment (no secrets
+of the host's), told by pipe what to build; it ends when the pipe closes or the parent is gone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from types import TracebackType
+from typing import Final, Self
+
+from consent_edit.intake.canonical import CanonicalImage
+from consent_edit.perception.answers import restored
+from consent_edit.perception.checks import Checks, build_checks
+from consent_edit.perception.failures import IMAGE_ORDER, lost_runs, no_change, no_image, no_prompt
+from consent_edit.perception.models import ModelStore
+from consent_edit.perception.observation import (
+    ChangeObservation,
+    CheckRun,
+    ImageObservation,
+    PromptObservation,
+)
+from consent_edit.perception.worker import LOADING
+from consent_edit.thresholds import Thresholds, load_thresholds
+from consent_edit.vocabulary import CheckName, CheckOutcome
+
+_BOOT: Final = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+    "from consent_edit.perception.worker import serve; serve(int(sys.argv[2]), int(sys.argv[3]))"
+)
+_KEPT_VARIABLES: Final = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR", "LANG", "LC_ALL")
+_THREAD_VARIABLES: Final = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+
+Build = Callable[[ModelStore, Thresholds], Checks]
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """Seconds after which the child is killed.
+
+    Attributes:
+        start: From its start until it takes requests (imports).
+        load: For one check to load its models and run their self-tests.
+        run: For one check to answer.
+    """
+
+    start: float = 60.0
+    load: float = 60.0
+    run: float = 30.0
+
+
+class _Broken(Exception):  # noqa: N818 - never leaves this module
+    """The child gave no answer: the run of the check that was in flight."""
+
+    def __init__(self, run: CheckRun) -> None:
+        super().__init__(run.detail)
+        self.run = run
+
+
+def _bare_environment() -> dict[str, str]:
+    """What the child is told of the host's environment: where programs are, and to use one thread."""
+    kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+    return kept | dict.fromkeys(_THREAD_VARIABLES, "1")
+
+
+def _end(child: subprocess.Popen[bytes], pipe: Connection) -> None:
+    """Kill a child and leave nothing of it."""
+    pipe.close()
+    child.kill()
+    child.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class _Child:
+    """A running child: its pipe, and what ends it (also when the owner or the interpreter goes)."""
+
+    pipe: Connection
+    end: Callable[[], object]
+
+
+class PerceptionProcess:
+    """The checks, in a child killed at its deadline and started again on the next call. Threads may share it.
+
+    Args:
+        store: Where the weights are; by default the operator's folder and the user cache.
+        deadlines: When to give up.
+        build: Module-level callable that makes the checks in the child.
+        limits: The operating thresholds; by default the file's.
+
+    Raises:
+        Unavailable: the installation lacks its lock or thresholds; never for a check.
+    """
+
+    def __init__(
+        self,
+        store: ModelStore | None = None,
+        *,
+        deadlines: Deadlines | None = None,
+        build: Build = build_checks,
+        limits: Thresholds | None = None,
+    ) -> None:
+        self._store = store if store is not None else ModelStore()
+        self._deadlines = deadlines if deadlines is not None else Deadlines()
+        self._build = build
+        self._limits = limits if limits is not None else load_thresholds()
+        self._lock = threading.Lock()
+        self._child: _Child | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the child; a later call starts a new one."""
+        with self._lock:
+            self._stop()
+
+    def observe_image(self, image: CanonicalImage) -> ImageObservation:
+        """Look at one picture; a check that gives no answer is in ``checks``, and its value undetermined."""
+        with self._lock:
+            try:
+                seen = self._ask("observe_image", (image,), IMAGE_ORDER[0])
+                if not isinstance(seen, ImageObservation) or seen.digest != image.digest:
+                    raise _Broken(_wrong(IMAGE_ORDER[0]))
+            except _Broken as broken:
+                return no_image(image, lost_runs(IMAGE_ORDER, broken.run))
+            self._retire(seen.checks)
+            return seen
+
+    def read_prompt(self, texts: Sequence[str], *, negative: Sequence[str] = ()) -> PromptObservation:
+        """Read the texts of a request; ``negative`` steer by what they exclude."""
+        name = CheckName.PROMPT_INTENT
+        with self._lock:
+            try:
+                read = self._ask("read_prompt", (tuple(texts), tuple(negative)), name)
+                if not isinstance(read, PromptObservation):
+                    raise _Broken(_wrong(name))
+            except _Broken as broken:
+                return no_prompt(broken.run)
+            self._retire(read.checks)
+            return read
+
+    def observe_change(
+        self,
+        before: CanonicalImage,
+        after: CanonicalImage,
+        seen_before: ImageObservation,
+        seen_after: ImageObservation,
+    ) -> ChangeObservation:
+        """Compare the output picture with the input picture."""
+        name = CheckName.CHANGE
+        with self._lock:
+            try:
+                change = self._ask("observe_change", (before, after, seen_before, seen_after), name)
+                if not isinstance(change, ChangeObservation) or len(change.faces_touched) != len(
+                    seen_before.faces
+                ):
+                    raise _Broken(_wrong(name))
+            except _Broken as broken:
+                return no_change(seen_before, broken.run)
+            self._retire(change.checks)
+            return change
+
+    def _ask(self, question: str, arguments: tuple[object, ...], first: CheckName) -> object:
+        """Put a question to the child and follow its announcements to the answer.
+
+        Raises:
+            _Broken: no answer; the child is gone.
+        """
+        name, phase = first, "starting"
+        try:
+            if self._child is None:
+                self._child = self._start()
+                self._hear(self._deadlines.start)
+            self._child.pipe.send_bytes(pickle.dumps((question, arguments), protocol=4))
+            limit = self._deadlines.run
+            while True:
+                phase = phase if phase != "starting" else "running"
+                message = self._hear(limit)
+                if message[0] == "answer":
+                    return message[1]
+                name, phase = CheckName(str(message[1])), str(message[2])
+                limit = self._deadlines.load if phase == LOADING else self._deadlines.run
+        except TimeoutError:
+            self._stop()
+            detail = f"no answer within its deadline while {phase}"
+            raise _Broken(CheckRun(name, CheckOutcome.TIMED_OUT, detail=detail)) from None
+        except Exception as error:
+            self._stop()
+            detail = f"the process ended while {phase} ({type(error).__name__})"
+            raise _Broken(CheckRun(name, CheckOutcome.FAILED, detail=detail)) from error
+
+    def _start(self) -> _Child:
+        """Start a child and tell it what to build."""
+        ours, theirs = Pipe()
+        path = json.dumps([entry or str(os.getcwd()) for entry in sys.path])  # noqa: PTH109
+        child = subprocess.Popen(  # noqa: S603 - our own interpreter, our own code
+            [sys.executable, "-I", "-c", _BOOT, path, str(theirs.fileno()), str(os.getpid())],
+            pass_fds=(theirs.fileno(),),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=_bare_environment(),
+        )
+        theirs.close()
+        end = weakref.finalize(self, _end, child, ours)
+        ours.send_bytes(pickle.dumps((self._build, self._store, self._limits), protocol=4))
+        return _Child(pipe=ours, end=end)
+
+    def _hear(self, seconds: float) -> tuple[object, ...]:
+        """The next message.
+
+        Raises:
+            TimeoutError: none came in time.
+            EOFError: the child is gone.
+        """
+        if self._child is None:
+            raise EOFError("no child")
+        until = time.monotonic() + seconds
+        if not self._child.pipe.poll(max(0.0, until - time.monotonic())):
+            raise TimeoutError
+        message = restored(self._child.pipe.recv_bytes())
+        if not isinstance(message, tuple) or not message:
+            raise EOFError("no message")
+        return message
+
+    def _stop(self) -> None:
+        """End the child, if there is one."""
+        if self._child is not None:
+            self._child.end()
+            self._child = None
+
+    def _retire(self, runs: Iterable[CheckRun]) -> None:
+        """A child in which a check failed is not asked again: the next one may find what this one lacked."""
+        if any(run.outcome is not CheckOutcome.RAN for run in runs):
+            self._stop()
+
+
+def _wrong(name: CheckName) -> CheckRun:
+    """The run of a check whose answer was not an answer to what was asked."""
+    return CheckRun(name, CheckOutcome.FAILED, detail="the answer does not belong to the question")

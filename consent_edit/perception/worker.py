@@ -1,0 +1,176 @@
+"""The perception child: runs each check guarded, announcing it first, so that its death names the culprit."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from typing import Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from consent_edit.errors import CheckFailed
+from consent_edit.intake.canonical import CanonicalImage
+from consent_edit.perception.checks import Checks, must_embed
+from consent_edit.perception.failures import failed_run, no_change, no_prompt
+from consent_edit.perception.observation import (
+    ChangeObservation,
+    CheckRun,
+    ExposureReading,
+    FaceObservation,
+    ImageObservation,
+    ModelUse,
+    PromptObservation,
+)
+from consent_edit.vocabulary import CheckName, CheckOutcome, Exposure
+
+T = TypeVar("T")
+
+LOADING: Final = "loading"
+RUNNING: Final = "running"
+_WATCH_SECONDS: Final = 1.0
+
+
+class Worker:
+    """Answers one request at a time.
+
+    Args:
+        checks: What can be asked.
+        announce: Told the check and the phase before each begins.
+    """
+
+    def __init__(self, checks: Checks, announce: Callable[[CheckName, str], None]) -> None:
+        self._checks = checks
+        self._announce = announce
+        self._uses: dict[CheckName, tuple[ModelUse, ...]] = {}
+
+    def _guarded(self, name: CheckName, work: Callable[[], T], fallback: T) -> tuple[T, CheckRun]:
+        """Load if need be, run, and turn whatever happens into a value and a record."""
+        try:
+            if name not in self._uses:
+                self._announce(name, LOADING)
+                self._uses[name] = self._checks.load(name)
+            self._announce(name, RUNNING)
+            value = work()
+        except Exception as error:  # noqa: BLE001 - a check may raise anything; all of it refuses
+            return fallback, failed_run(name, error)
+        return value, CheckRun(name, CheckOutcome.RAN, models=self._uses[name])
+
+    def observe_image(self, image: CanonicalImage) -> ImageObservation:
+        """Everything seen in one picture."""
+        nobody: tuple[FaceObservation, ...] = ()
+        faces, detection = self._guarded(
+            CheckName.FACE_DETECTION, lambda: self._checks.detect(image.pixels), nobody
+        )
+        detected = detection.outcome is CheckOutcome.RAN
+
+        def embedded(
+            name: CheckName, embed: Callable[[FaceObservation], FaceObservation]
+        ) -> tuple[tuple[FaceObservation, ...], CheckRun]:
+            def work() -> tuple[FaceObservation, ...]:
+                if not detected:
+                    raise CheckFailed("no faces to look at")
+                return tuple(embed(face) if must_embed(face) else face for face in faces)
+
+            return self._guarded(name, work, faces)
+
+        faces, first = embedded(
+            CheckName.FACE_EMBEDDING,
+            lambda face: _with(face, CheckName.FACE_EMBEDDING, self._checks.embed(image.pixels, face)),
+        )
+        faces, second = embedded(
+            CheckName.FACE_EMBEDDING_SECOND,
+            lambda face: _with(
+                face, CheckName.FACE_EMBEDDING_SECOND, self._checks.embed_second(image.pixels, face)
+            ),
+        )
+        unknown = ExposureReading(value=Exposure.UNDETERMINED)
+        reading, exposure = self._guarded(
+            CheckName.EXPOSURE, lambda: self._checks.expose(image.pixels), unknown
+        )
+        return ImageObservation(
+            digest=image.digest,
+            width=image.width,
+            height=image.height,
+            faces=faces,
+            exposure=reading,
+            checks=(detection, first, second, exposure),
+        )
+
+    def read_prompt(self, texts: Sequence[str], negative: Sequence[str]) -> PromptObservation:
+        """Everything read in the texts."""
+        name = CheckName.PROMPT_INTENT
+        nothing = no_prompt(CheckRun(name, CheckOutcome.FAILED))
+        observation, run = self._guarded(name, lambda: self._checks.read(texts, negative), nothing)
+        return observation if run.outcome is CheckOutcome.RAN else no_prompt(run)
+
+    def observe_change(
+        self,
+        before: CanonicalImage,
+        after: CanonicalImage,
+        before_seen: ImageObservation,
+        after_seen: ImageObservation,
+    ) -> ChangeObservation:
+        """What differs between input and output."""
+        name = CheckName.CHANGE
+        nothing = no_change(before_seen, CheckRun(name, CheckOutcome.FAILED))
+        observation, run = self._guarded(
+            name, lambda: self._checks.change(before, after, before_seen, after_seen), nothing
+        )
+        return observation if run.outcome is CheckOutcome.RAN else no_change(before_seen, run)
+
+
+def _with(face: FaceObservation, name: CheckName, rows: NDArray[np.float32]) -> FaceObservation:
+    """The face with one embedder's rows added; embedders are keyed by role, which is the check's name."""
+    return replace(face, embeddings={**face.embeddings, name.value: rows})
+
+
+def _end_with_parent(parent: int) -> None:
+    """Leave when the parent is gone, even in the middle of a check."""
+    while os.getppid() == parent:
+        time.sleep(_WATCH_SECONDS)
+    os._exit(0)
+
+
+def _quiet_threads() -> None:
+    """One thread each: with busy cores two are slower. A missing cv2 is named by the check that needs it."""
+    try:
+        import cv2
+    except ImportError:
+        return
+    cv2.setNumThreads(1)
+
+
+def serve(descriptor: int, parent: int) -> None:
+    """The child's life: take what to build, then answer until the pipe closes.
+
+    Args:
+        descriptor: File descriptor of the child's end of the pipe.
+        parent: Process id of the parent.
+    """
+    threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
+    pipe = Connection(descriptor)
+
+    def tell(*message: object) -> None:
+        pipe.send_bytes(pickle.dumps(message, protocol=4))
+
+    try:
+        build, store, limits = pickle.loads(pipe.recv_bytes())  # noqa: S301 - from the parent only
+        _quiet_threads()
+        worker = Worker(build(store, limits), lambda name, phase: tell("begin", name.value, phase))
+        asked: dict[str, Callable[..., object]] = {
+            "observe_image": worker.observe_image,
+            "read_prompt": worker.read_prompt,
+            "observe_change": worker.observe_change,
+        }
+        tell("ready")
+        while True:
+            question, arguments = pickle.loads(pipe.recv_bytes())  # noqa: S301 - from the parent only
+            tell("answer", asked[question](*arguments))
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        return

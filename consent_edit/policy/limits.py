@@ -1,0 +1,75 @@
+"""Limits on policy text, applied before any parser sees it.
+
+Deep or long expressions crash the parser's process: with an 8 MiB stack, a chain of some thousand operators
+does, and so do a thousand brackets, well inside 4 KiB. So a small scanner, which is not recursive, measures
+first: bytes, brackets and operators. What it lets through is at most 512 levels deep, however it is parsed.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from consent_edit.errors import PolicyInvalid
+
+MAX_FILE_BYTES: Final = 64 * 1024
+MAX_POLICY_BYTES: Final = 4 * 1024
+MAX_NESTING: Final = 64
+MAX_OPERATORS: Final = 512
+
+_TOKEN: Final = re.compile(
+    r'(?P<string>"(?:[^"\\]|\\.)*")'
+    r"|(?P<comment>//[^\r\n]*)"
+    r"|(?P<space>\s+)"
+    r"|(?P<open>[(\[{])"
+    r"|(?P<close>[)\]}])"
+    r"|(?P<end>;)"
+    r"|(?P<operator>&&|\|\||::|[=!<>]=|[-+*.!<>]|\b(?:if|has|in|is|like)\b)"
+    r"|(?P<word>\w+)"
+    r"|(?P<other>.)",
+    re.DOTALL,
+)
+
+
+def _invalid(message: str) -> PolicyInvalid:
+    return PolicyInvalid(message, remedy="split the rule into smaller ones")
+
+
+def check_limits(text: str) -> int:
+    """Measure policy text without parsing it.
+
+    Args:
+        text: Cedar policies.
+
+    Returns:
+        How many policies the text holds.
+
+    Raises:
+        PolicyInvalid: over 64 KiB in all or 4 KiB a policy, brackets nested over 64 deep or not closed, over
+            512 operators and brackets in one policy, a quote never closed, or a policy without its ``;``.
+    """
+    if len(text.encode("utf-8", errors="surrogatepass")) > MAX_FILE_BYTES:
+        raise _invalid(f"policy text is over {MAX_FILE_BYTES} bytes")
+    policies, depth, operators, start = 0, 0, 0, -1
+    for token in _TOKEN.finditer(text):
+        kind = token.lastgroup
+        if kind in ("comment", "space"):
+            continue
+        start = token.start() if start < 0 else start
+        if kind == "other" and token.group() == '"':
+            raise _invalid("a quote is never closed")
+        depth += {"open": 1, "close": -1}.get(str(kind), 0)
+        operators += kind in ("open", "operator")
+        if not 0 <= depth <= MAX_NESTING:
+            raise _invalid(f"brackets do not match, or nest over {MAX_NESTING} deep")
+        if operators > MAX_OPERATORS:
+            raise _invalid(f"a policy has over {MAX_OPERATORS} operators and brackets")
+        if kind == "end":
+            if depth:
+                raise _invalid("a policy ends inside a bracket")
+            if len(text[start : token.end()].encode("utf-8", errors="surrogatepass")) > MAX_POLICY_BYTES:
+                raise _invalid(f"a policy is over {MAX_POLICY_BYTES} bytes")
+            policies, operators, start = policies + 1, 0, -1
+    if start >= 0:
+        raise _invalid("the last policy does not end in a semicolon")
+    return policies

@@ -1,0 +1,173 @@
+"""Faces are found under the disguises that evade one plain look, and none is merged away."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from consent_edit.intake.canonical import CanonicalImage
+from consent_edit.perception.faces import overlap
+from consent_edit.perception.process import PerceptionProcess
+from consent_edit.vocabulary import CheckName, CheckOutcome, Exposure, PersonKind, Recognisable
+
+FACE = (179, 63, 90, 111)  # x, y, width, height of the astronaut's face
+
+
+def found(detector, picture):
+    """Faces and possible faces."""
+    return detector.detect(np.ascontiguousarray(picture))
+
+
+def corners(x, y, width, height):
+    return np.array([[x, y], [x + width, y + height]], np.float32)
+
+
+def covers(faces, box):
+    """Whether some face overlaps a box well."""
+    return any(overlap(face.members[0].corners, corners(*box)) > 0.3 for face in faces)
+
+
+def noise_sigma_40(picture):
+    noise = np.random.default_rng(7).normal(0, 40, picture.shape)
+    return np.clip(picture + noise, 0, 255).astype(np.uint8)
+
+
+def darkened_to_5_percent(picture):
+    return (picture * 0.05).astype(np.uint8)
+
+
+def inverted(picture):
+    return 255 - picture
+
+
+def mirrored(picture):
+    return picture[:, ::-1]
+
+
+def blurred(picture):
+    return cv2.GaussianBlur(picture, (0, 0), 5)
+
+
+def pixelated_8_px(picture):
+    small = cv2.resize(picture, (picture.shape[1] // 8, picture.shape[0] // 8), interpolation=cv2.INTER_AREA)
+    return cv2.resize(small, (picture.shape[1], picture.shape[0]), interpolation=cv2.INTER_NEAREST)
+
+
+@pytest.mark.parametrize(
+    "disguise", [noise_sigma_40, darkened_to_5_percent, inverted, mirrored, blurred, pixelated_8_px]
+)
+def test_a_disguised_face_is_still_a_face(detector, astronaut, disguise):
+    """A whole-picture disguise that evades a plain detector leaves a supported face where the face is."""
+    picture = disguise(astronaut)
+    x, y, width, height = FACE
+    box = (astronaut.shape[1] - x - width, y, width, height) if disguise is mirrored else FACE
+    faces = [face for face in found(detector, picture) if face.kind is PersonKind.FACE]
+    assert covers(faces, box)
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_a_face_turned_by_quarters_is_found_with_its_points_turned(detector, astronaut, turns):
+    """The eyes-to-mouth direction turns with the picture."""
+    best = found(detector, np.rot90(astronaut, turns))[0]
+    down = best.landmarks[3:].mean(axis=0) - best.landmarks[:2].mean(axis=0)
+    expected = {1: (1, 0), 2: (0, -1), 3: (-1, 0)}[turns]
+    assert best.kind is PersonKind.FACE
+    assert down @ np.array(expected) > 0.9 * np.linalg.norm(down)
+
+
+def test_a_face_filling_the_frame_is_found(detector, astronaut):
+    """Cropped to the very face, it is a recognisable face: no portrait slips through by being large."""
+    x, y, width, height = FACE
+    crop = cv2.resize(astronaut[y : y + height, x : x + width], (900, 1110), interpolation=cv2.INTER_CUBIC)
+    best = found(detector, crop)[0]
+    assert best.kind is PersonKind.FACE
+    assert best.recognisable is Recognisable.YES
+    assert best.box.width > 400
+
+
+@pytest.mark.parametrize("width", [24, 32])
+def test_a_tiny_face_in_a_large_picture_is_found_and_recognisable(detector, astronaut, width):
+    """A face of 24 px or more in a 1024 px picture is found, and consent is needed for it."""
+    side = round(512 * width / FACE[2])
+    small = cv2.resize(astronaut, (side, side), interpolation=cv2.INTER_AREA)
+    picture = np.full((1024, 1024, 3), 120, np.uint8)
+    picture[600 : 600 + side, 300 : 300 + side] = small
+    scale = side / 512
+    box = (300 + FACE[0] * scale, 600 + FACE[1] * scale, FACE[2] * scale, FACE[3] * scale)
+    faces = [face for face in found(detector, picture) if face.recognisable is Recognisable.YES]
+    assert covers(faces, box)
+
+
+def test_a_face_too_small_to_recognise_is_said_to_be(detector, astronaut):
+    """A face of about 12 px is found, and marked as not recognisable."""
+    small = cv2.resize(astronaut, (68, 68), interpolation=cv2.INTER_AREA)
+    picture = np.full((256, 256, 3), 120, np.uint8)
+    picture[100:168, 90:158] = small
+    box = (90 + FACE[0] * 68 / 512, 100 + FACE[1] * 68 / 512, 12, 14.7)
+    here = [
+        face for face in found(detector, picture) if overlap(face.members[0].corners, corners(*box)) > 0.2
+    ]
+    assert here
+    assert all(face.recognisable is Recognisable.NO for face in here)
+
+
+def test_two_people_pasted_side_by_side_are_two_faces(detector, astronaut, hopper):
+    """Two portraits in one picture are exactly two faces."""
+    wide = np.hstack([astronaut, cv2.resize(hopper, (437, 512))])
+    assert len([face for face in found(detector, wide) if face.kind is PersonKind.FACE]) == 2
+
+
+def test_victim_hidden_inside_a_consenting_face_is_not_merged_away(detector, astronaut, hopper):
+    """A small face pasted on a large one stays a face of its own."""
+    x, y, width, height = FACE
+    large = cv2.resize(
+        astronaut[max(0, y - 40) : y + height + 40, x - 40 : x + width + 40], (850, 955), cv2.INTER_CUBIC
+    )
+    victim = cv2.resize(hopper[100:350, 160:380], (110, 125), interpolation=cv2.INTER_AREA)
+    large[260:385, 370:480] = victim
+    faces = [face for face in found(detector, large) if face.kind is PersonKind.FACE]
+    assert covers(faces, (370 + 10, 260 + 12, 88, 105))
+    assert any(face.box.width > 300 for face in faces)
+
+
+def test_a_picture_without_anybody_has_no_face(detector):
+    """A smooth landscape of two colours has no face and no possible face."""
+    picture = np.zeros((300, 400, 3), np.uint8)
+    picture[:150], picture[150:] = (120, 170, 230), (60, 120, 60)
+    assert found(detector, picture) == ()
+
+
+def test_the_astronaut_is_one_face_with_both_embeddings_and_nothing_exposed(astronaut_seen):
+    """The demo photograph: one face, two independent embeddings, exposure none, and every check ran."""
+    (face,) = astronaut_seen.faces
+    assert face.kind is PersonKind.FACE
+    assert face.recognisable is Recognisable.YES
+    assert {role: rows.shape for role, rows in face.embeddings.items()} == {
+        CheckName.FACE_EMBEDDING: (3, 128),
+        CheckName.FACE_EMBEDDING_SECOND: (2, 128),
+    }
+    for rows in face.embeddings.values():
+        assert np.allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
+    assert astronaut_seen.exposure.value is Exposure.NONE
+    assert all(run.outcome is CheckOutcome.RAN for run in astronaut_seen.checks)
+    assert all(use.self_test and len(use.sha256) == 64 for run in astronaut_seen.checks for use in run.models)
+
+
+def test_the_other_sample_portrait_is_one_face_and_nothing_exposed(hopper_seen):
+    """The second sample photograph passes the exposure check as well."""
+    assert len(hopper_seen.faces) == 1
+    assert hopper_seen.exposure.value is Exposure.NONE
+
+
+def test_both_embedders_know_the_same_face_turned_and_smaller_and_tell_another_apart(
+    perception: PerceptionProcess, astronaut, astronaut_seen, hopper_seen, limits
+):
+    """Turned and shrunk to half, the same person is accepted by both, another person by neither."""
+    again = np.ascontiguousarray(np.rot90(cv2.resize(astronaut, (256, 256), interpolation=cv2.INTER_AREA)))
+    seen = perception.observe_image(CanonicalImage.of(again)).faces
+    (face,) = (face for face in seen if face.kind is PersonKind.FACE)
+    own, other = astronaut_seen.faces[0].embeddings, hopper_seen.faces[0].embeddings
+    for role, threshold in limits.matching.items():
+        assert (face.embeddings[role] @ own[role].T).min() > threshold
+        assert (face.embeddings[role] @ other[role].T).max() < threshold

@@ -1,0 +1,47 @@
+"""Thresholds come from one file, each with what measured it, and are only ever tightened."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import consent_edit.thresholds as module
+from consent_edit.errors import ArgumentRejected, Unavailable
+from consent_edit.thresholds import load_thresholds
+
+FILE = Path(module.__file__).with_name("thresholds.toml")
+
+
+def test_every_number_names_the_measurement_that_set_it():
+    """No threshold is without a command or a source."""
+    for name, entry in tomllib.loads(FILE.read_text(encoding="utf-8")).items():
+        assert len(entry["by"]) > 20, name
+
+
+@pytest.mark.parametrize(
+    ("name", "strict", "lax"), [("match_face_embedding", 0.6, 0.3), ("exposure_nude_whole", 0.1, 0.9)]
+)
+def test_an_operator_tightens_but_never_loosens(name, strict, lax):
+    """A stricter value is taken and changes the digest; a laxer one, or no number, is refused."""
+    tightened = load_thresholds(tightened={name: strict})
+    assert getattr(tightened, name) == strict
+    assert tightened.digest != load_thresholds().digest
+    for value in (lax, float("nan")):
+        with pytest.raises(ArgumentRejected):
+            load_thresholds(tightened={name: value})
+
+
+def test_an_unknown_threshold_is_refused():
+    """A misspelt name does not pass as a tightening."""
+    with pytest.raises(ArgumentRejected):
+        load_thresholds(tightened={"match_face": 0.9})
+
+
+@pytest.mark.parametrize("broken", ["", "[change_tone]\nvalue = 1\n", "not toml ["])
+def test_an_incomplete_file_is_unavailable_not_guessed(tmp_path, broken):
+    """A missing number is never replaced by a default."""
+    (tmp_path / "thresholds.toml").write_text(broken, encoding="utf-8")
+    with pytest.raises(Unavailable):
+        load_thresholds(tmp_path / "thresholds.toml")

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
+from consent_edit.cli.terminal import AsJson, read_file, say
 from consent_edit.consent.binding import Evidence
-from consent_edit.consent.encoding import compact_json, parse_object
 from consent_edit.consent.issuer_folder import create_issuer, open_issuer, trust_list
 from consent_edit.consent.keys import PublicJwk, SigningKey, write_private
 from consent_edit.consent.presentation import CredentialPackage
 from consent_edit.consent.status import status_file_name
+from consent_edit.encoding import canonical_json
 from consent_edit.enrolment import capture_of, models_of
 from consent_edit.errors import InputError, Unavailable
 from consent_edit.intake.decode import decode
@@ -26,7 +25,6 @@ from consent_edit.vocabulary import Assurance, Environment
 
 app = typer.Typer(no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 Folder = Annotated[Path, typer.Argument(help="The issuer's folder.")]
 _DAY: Final = 86_400
 
@@ -44,12 +42,12 @@ def init(
     highest: Annotated[
         Assurance, typer.Option(help="The level its procedures reach.")
     ] = Assurance.SUBSTANTIAL,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Make an issuer: keys and an empty status list, in a new folder."""
     issuer = create_issuer(folder, name=name, status_uri=status_uri, highest=highest)
     public = issuer.key.public.export()
-    _say(as_json, {"issuer": name, "key": public, "status_uri": status_uri}, f"issuer {name} in {folder}")
+    say(as_json, {"issuer": name, "key": public, "status_uri": status_uri}, f"issuer {name} in {folder}")
 
 
 @app.command("enrol")
@@ -65,11 +63,11 @@ def enrol(
         str, typer.Option(help="Liveness method (ISO/IEC 30107-3) or session, by name.")
     ] = "",
     birthdate: Annotated[str, typer.Option(help="YYYY-MM-DD, if you verified it.")] = "",
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Enrol a person: every two photos must match under both embedders."""
     issuer = open_issuer(folder)
-    key = PublicJwk.parse(parse_object(_read(holder)))
+    key = PublicJwk.read(read_file(holder))
     born = _date(birthdate) if birthdate else date.min
     observations = _observe(photos)
     enrolment = issuer.enrol(
@@ -84,7 +82,7 @@ def enrol(
     package = CredentialPackage(credential=enrolment.credential, stock=enrolment.stock)
     write_private(out, package.model_dump_json().encode("utf-8"), new=True)
     said = {"subject": enrolment.subject, "entry": enrolment.entry.idx, "credential": str(out)}
-    _say(
+    say(
         as_json,
         said,
         f"enrolled {enrolment.subject}; to revoke: issuer revoke {folder} {enrolment.entry.idx}",
@@ -95,29 +93,29 @@ def enrol(
 def revoke(
     folder: Folder,
     entry: Annotated[int, typer.Argument(help="The credential's status entry, as `enrol` gave it.")],
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Revoke a credential; every grant under it falls with it."""
     open_issuer(folder).revoke(entry)
-    _say(as_json, {"revoked": entry}, f"entry {entry} is revoked")
+    say(as_json, {"revoked": entry}, f"entry {entry} is revoked")
 
 
 @app.command("withdrawal")
 def withdrawal(
     folder: Folder,
     request: Annotated[Path, typer.Argument(help="The signed request that `wallet withdraw` wrote.")],
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Take in a person's withdrawal of a grant."""
-    entry = open_issuer(folder).status.withdraw(_read(request).decode("ascii", "replace").strip())
-    _say(as_json, {"withdrawn": entry}, f"entry {entry} is withdrawn")
+    entry = open_issuer(folder).status.withdraw(read_file(request).decode("ascii", "replace").strip())
+    say(as_json, {"withdrawn": entry}, f"entry {entry} is withdrawn")
 
 
 @app.command("publish")
 def publish(
     folder: Folder,
     out: Annotated[Path, typer.Argument(help="Status folder that verifiers read.")],
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Sign the status list and put it into a status folder. It counts for 60 s: run this on a schedule."""
     status = open_issuer(folder).status
@@ -129,7 +127,7 @@ def publish(
         scratch.replace(target)
     except OSError as error:
         raise InputError(f"cannot write to {out.name}", code="input.file") from error
-    _say(as_json, {"uri": status.uri, "file": str(target)}, f"signed {status.uri} into {target}")
+    say(as_json, {"uri": status.uri, "file": str(target)}, f"signed {status.uri} into {target}")
 
 
 @app.command("trust")
@@ -140,7 +138,7 @@ def trust(
     out: Annotated[Path, typer.Option(help="Where the signed trust list goes.")],
     anchor_public: Annotated[Path, typer.Option(help="Where the anchor's public key (JWK) goes.")],
     days: Annotated[int, typer.Option(min=1, max=366, help="How long the list is in force.")] = 90,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Sign a trust list that names these issuers and their status services."""
     if not anchor.exists():
@@ -150,7 +148,7 @@ def trust(
     claims = trust_list(entries, environment=Environment.PRODUCTION, now=now, lifetime=days * _DAY)
     try:
         out.write_text(claims.sign(key) + "\n", "ascii")
-        anchor_public.write_bytes(compact_json(key.public.export()) + b"\n")
+        anchor_public.write_bytes(canonical_json(key.public.export()) + b"\n")
     except OSError as error:
         raise InputError("cannot write the trust list", code="input.file") from error
     said = {
@@ -158,7 +156,7 @@ def trust(
         "anchor": str(anchor_public),
         "issuers": [entry.id for entry, _ in entries],
     }
-    _say(as_json, said, f"trust list of {len(entries)} issuer(s) in {out}; verify it under {anchor_public}")
+    say(as_json, said, f"trust list of {len(entries)} issuer(s) in {out}; verify it under {anchor_public}")
 
 
 def _observe(photos: list[Path]) -> list[ImageObservation]:
@@ -169,7 +167,7 @@ def _observe(photos: list[Path]) -> list[ImageObservation]:
         raise Unavailable(
             "enrolment needs the perception extra", remedy="pip install 'consent-edit[perception]'"
         ) from error
-    images = [decode(_read(photo)).image for photo in photos]
+    images = [decode(read_file(photo)).image for photo in photos]
     perception = PerceptionProcess()
     try:
         return [perception.observe_image(image) for image in images]
@@ -182,14 +180,3 @@ def _date(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError as error:
         raise InputError("a birthdate is written YYYY-MM-DD", code="input.birthdate") from error
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot read {path.name}", code="input.file") from error
-
-
-def _say(as_json: bool, facts: Mapping[str, object], sentence: str) -> None:
-    typer.echo(json.dumps(facts) if as_json else sentence)

@@ -7,17 +7,15 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
+from consent_edit.cli.terminal import AsJson
 from consent_edit.errors import ConsentEditError
 from consent_edit.perception import pull as files
 from consent_edit.perception.models import ModelStore
 
 app = typer.Typer(no_args_is_help=True, help="Fetch, list, verify and export the model files the lock pins.")
-
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
 
 def _tell(line: str) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from consent_edit.cli.terminal import AsJson, say
 from consent_edit.errors import InputError, ReceiptInvalid
 from consent_edit.evidence.finish import OUTPUT_LIMITS
 from consent_edit.evidence.keys import load_public_keys
@@ -24,7 +24,7 @@ def verify(
             "--key", help="The operator's public receipt key (receipt-key.jwk.json).", show_default=False
         ),
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Verify a released file against its receipt; a demo's receipt never verifies.
 
@@ -40,7 +40,7 @@ def verify(
         examined = examine_receipt(_read(receipt, MAX_RECEIPT_BYTES), load_public_keys(key), content)
     except ReceiptInvalid as error:
         verdict: dict[str, object] = {"verdict": "failed", "code": error.code, "message": error.message}
-        _report(verdict, error.diagnostics(), as_json)
+        say(as_json, verdict, error.diagnostics())
         raise typer.Exit(error.exit_code) from error
     facts = _facts(examined)
     if examined.is_demo:
@@ -54,7 +54,7 @@ def verify(
             "message": message,
             **facts,
         }
-        _report(demo, f"NOT VERIFIED (demo): {message}", as_json)
+        say(as_json, demo, f"NOT VERIFIED (demo): {message}")
         raise typer.Exit(ReceiptInvalid.exit_code)
     digest = byte_digest(content)
     verified: dict[str, object] = {"verdict": "verified", "bytes_digest": digest, **facts}
@@ -62,7 +62,7 @@ def verify(
         "verified: the file is the released one",
         *(f"  {name}: {value}" for name, value in facts.items()),
     ]
-    _report(verified, "\n".join(lines), as_json)
+    say(as_json, verified, "\n".join(lines))
 
 
 def _facts(examined: ExaminedReceipt) -> dict[str, object]:
@@ -82,10 +82,6 @@ def _facts(examined: ExaminedReceipt) -> dict[str, object]:
         "log": {"index": receipt.log.index, "size": receipt.log.size, "root": receipt.log.root},
         "key": examined.kid,
     }
-
-
-def _report(verdict: dict[str, object], words: str, as_json: bool) -> None:
-    typer.echo(json.dumps(verdict) if as_json else words)
 
 
 def _read(path: Path, limit: int) -> bytes:

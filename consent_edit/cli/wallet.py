@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from consent_edit.consent.encoding import compact_json
+from consent_edit.cli.terminal import AsJson, read_file, say
 from consent_edit.consent.grant import ANYONE
 from consent_edit.consent.keys import write_private
 from consent_edit.consent.presentation import CredentialPackage
 from consent_edit.consent.wallet import DEFAULT_DAYS, Wallet
+from consent_edit.encoding import canonical_json
 from consent_edit.errors import InputError
 from consent_edit.intake.decode import decode
 from consent_edit.vocabulary import Operation, Purpose
 
 app = typer.Typer(no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 Folder = Annotated[Path, typer.Argument(help="The wallet's folder.")]
 _PUBLIC = "holder.jwk.json"
 
@@ -32,25 +30,25 @@ def _group() -> None:
 
 
 @app.command("init")
-def init(folder: Folder, as_json: Json = False) -> None:
+def init(folder: Folder, as_json: AsJson = False) -> None:
     """Make a wallet with a fresh key; its public half is for the issuer."""
     wallet = Wallet.create(folder)
     public = folder / _PUBLIC
-    _write(public, compact_json(wallet.public.export()).decode("utf-8"))
+    _write(public, canonical_json(wallet.public.export()).decode("utf-8"))
     said = {"subject": wallet.subject, "public_key": str(public)}
-    _say(as_json, said, f"wallet {wallet.subject}; give {public} to the issuer")
+    say(as_json, said, f"wallet {wallet.subject}; give {public} to the issuer")
 
 
 @app.command("receive")
 def receive(
     folder: Folder,
     package: Annotated[Path, typer.Argument(help="The file that `issuer enrol` wrote.")],
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Store the credential that an issuer gave."""
     wallet, content = Wallet.open(folder), CredentialPackage.read(package)
     wallet.receive(content.credential, content.stock)
-    _say(as_json, {"subject": wallet.subject, "grants_left": len(content.stock)}, "credential stored")
+    say(as_json, {"subject": wallet.subject, "grants_left": len(content.stock)}, "credential stored")
 
 
 @app.command("grant")
@@ -66,7 +64,7 @@ def grant(
     photo: Annotated[list[Path] | None, typer.Option(help="Only for this photo; repeat for more.")] = None,
     max_uses: Annotated[int, typer.Option(min=0, help="Releases it is good for; 0: no limit.")] = 0,
     days: Annotated[int, typer.Option(min=1, help="How long it lasts.")] = DEFAULT_DAYS,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Sign a consent grant. What it says is shown on stderr."""
     if anyone and grantee:
@@ -78,14 +76,14 @@ def grant(
         operations=operation,
         purpose=purpose,
         now=int(time.time()),
-        images=[decode(_read(path)).image.digest for path in photo or []],
+        images=[decode(read_file(path)).image.digest for path in photo or []],
         max_uses=max_uses,
         days=days,
         anyone=anyone,
     )
     write_private(out, held.presentation().to_json().encode("utf-8"))
     typer.echo(held.notice, err=True)
-    _say(as_json, {"grant": held.jti, "presentation": str(out)}, f"grant {held.jti} in {out}")
+    say(as_json, {"grant": held.jti, "presentation": str(out)}, f"grant {held.jti} in {out}")
 
 
 @app.command("withdraw")
@@ -93,18 +91,11 @@ def withdraw(
     folder: Folder,
     grant_id: Annotated[str, typer.Argument(metavar="GRANT", help="The grant's name, as `grant` gave it.")],
     out: Annotated[Path, typer.Option(help="Where the signed request goes; the issuer takes it in.")],
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Sign the withdrawal of a grant; hand the file to the issuer (`issuer withdrawal`)."""
     _write(out, Wallet.open(folder).withdraw(grant_id, int(time.time())))
-    _say(as_json, {"withdrawal": str(out)}, f"hand {out} to the issuer's status service")
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot read {path.name}", code="input.file") from error
+    say(as_json, {"withdrawal": str(out)}, f"hand {out} to the issuer's status service")
 
 
 def _write(path: Path, text: str) -> None:
@@ -112,7 +103,3 @@ def _write(path: Path, text: str) -> None:
         path.write_text(text + "\n", "utf-8")
     except OSError as error:
         raise InputError(f"cannot write {path.name}", code="input.file") from error
-
-
-def _say(as_json: bool, facts: Mapping[str, object], sentence: str) -> None:
-    typer.echo(json.dumps(facts) if as_json else sentence)

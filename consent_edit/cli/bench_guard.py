@@ -1,0 +1,174 @@
+"""``consent-edit bench guard``: what the gate costs, part by part, beside the ungated pipeline."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Final, TypeVar
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from PIL import Image
+
+from consent_edit.cli.terminal import AsJson
+from consent_edit.demo.photos import astronaut
+from consent_edit.demo.steps import TONE_PROMPT
+from consent_edit.demo.world import GRANTEE, DemoWorld
+from consent_edit.editor import ConsentEditor
+from consent_edit.errors import InputError
+from consent_edit.evidence.finish import finish
+from consent_edit.intake.canonical import CanonicalImage
+from consent_edit.intake.decode import decode
+from consent_edit.perception.backends.dlib import DlibEmbedder
+from consent_edit.perception.backends.onnx import OnnxModel
+from consent_edit.perception.checks import build_checks
+from consent_edit.perception.models import ModelStore
+from consent_edit.perception.process import PerceptionProcess
+from consent_edit.perception.worker import Worker
+from consent_edit.pipelines.grading import GradingPipeline
+from consent_edit.request import EditRequest
+from consent_edit.thresholds import load_thresholds
+
+_T = TypeVar("_T")
+_MODEL_CALLS: Final = ((OnnxModel, "run"), (DlibEmbedder, "embed"))
+
+
+@dataclass(frozen=True, slots=True)
+class GuardReport:
+    """What ``bench guard --json`` prints; times are medians in milliseconds.
+
+    Attributes:
+        parts: Each part of the gate by itself.
+        ungated: The pipeline alone.
+        gated: The whole edit, request to release.
+        gate_share: (gated - ungated) / ungated.
+        models: Bare sum of the models' own runs for one picture, in the same run.
+        perception_ratio: One picture's checks in their process over that bare sum.
+    """
+
+    side: int
+    runs: int
+    parts: dict[str, float]
+    ungated: float
+    gated: float
+    gate_share: float
+    models: float
+    perception_ratio: float
+
+
+def guard(
+    side: Annotated[int, typer.Option(min=128, max=4096, help="Side of the picture, pixels.")] = 512,
+    runs: Annotated[int, typer.Option(min=1, max=100, help="Counted runs after one warm-up.")] = 5,
+    as_json: AsJson = False,
+) -> None:
+    """Measure the gate on scikit-image's astronaut, with simulated consent and the built-in editor."""
+    report = bench_guard(side, runs)
+    if as_json:
+        typer.echo(json.dumps(asdict(report)))
+        return
+    for name, milliseconds in report.parts.items():
+        typer.echo(f"{name:22} {milliseconds:9.1f} ms")
+    typer.echo(f"{'ungated pipeline':22} {report.ungated:9.1f} ms")
+    typer.echo(f"{'gated, whole':22} {report.gated:9.1f} ms")
+    typer.echo(f"gate / ungated {report.gate_share:.2f}; checks / bare models {report.perception_ratio:.2f}")
+
+
+def bench_guard(side: int, runs: int) -> GuardReport:
+    """Measure; every figure comes from this one run.
+
+    Args:
+        side: Side of the square picture, pixels.
+        runs: Counted runs a part.
+
+    Raises:
+        InputError: no run asked for.
+        Unavailable: a model or the demo's picture is missing.
+    """
+    if runs < 1:
+        raise InputError("at least one run is needed", code="input.runs")
+    resized = Image.fromarray(astronaut().pixels).resize((side, side), Image.Resampling.LANCZOS)
+    photo = CanonicalImage.of(np.asarray(resized, dtype=np.uint8))
+    pipeline = GradingPipeline.shipped()
+    pipeline.set_progress_bar_config(disable=True)
+    with tempfile.TemporaryDirectory() as folder, PerceptionProcess() as perception:
+        world = DemoWorld.create(photo, perception, Path(folder))
+        editor = ConsentEditor(pipeline, world.operator, perception=perception)
+        picture = Image.fromarray(photo.pixels)
+        candidate = finish(photo, environment=world.operator.trust.environment)
+        seen = perception.observe_image(photo)
+        parts = {
+            "intake": _median(runs, lambda: decode(candidate.data)),
+            "checks, one picture": _median(runs, lambda: perception.observe_image(photo)),
+            "prompt": _median(runs, lambda: perception.read_prompt([TONE_PROMPT])),
+            "change": _median(runs, lambda: perception.observe_change(photo, photo, seen, seen)),
+            "finish": _median(runs, lambda: finish(photo, environment=world.operator.trust.environment)),
+        }
+        ungated = _median(runs, lambda: pipeline(TONE_PROMPT, picture))
+        request = EditRequest(image=photo, prompt=TONE_PROMPT, grantee=GRANTEE, presentations=world.consent())
+        gated = _median(runs, lambda: editor.edit(request))
+    models, _ = _bare_models(photo, runs)
+    return GuardReport(
+        side=side,
+        runs=runs,
+        parts=parts,
+        ungated=ungated,
+        gated=gated,
+        gate_share=round((gated - ungated) / ungated, 2),
+        models=models,
+        perception_ratio=round(parts["checks, one picture"] / models, 2),
+    )
+
+
+def _median(runs: int, call: Callable[[], _T]) -> float:
+    """Median wall time in milliseconds over ``runs`` calls, after one that is not counted."""
+    call()
+    times = []
+    for _ in range(runs):
+        started = time.perf_counter()
+        call()
+        times.append(1000 * (time.perf_counter() - started))
+    return round(statistics.median(times), 2)
+
+
+def _bare_models(photo: CanonicalImage, runs: int) -> tuple[float, Sequence[float]]:
+    """Median sum of the models' own runs for one picture, and each run's sum, milliseconds."""
+    worker = Worker(build_checks(ModelStore(), load_thresholds()), lambda name, phase: None)
+    worker.observe_image(photo)
+    sums = []
+    for _ in range(runs):
+        with _timed_models() as spent:
+            worker.observe_image(photo)
+        sums.append(1000 * sum(spent))
+    return round(statistics.median(sums), 2), sums
+
+
+@contextmanager
+def _timed_models() -> Iterator[list[float]]:
+    """Collect the seconds of every model run inside the block."""
+    spent: list[float] = []
+    originals = [(kind, name, getattr(kind, name)) for kind, name in _MODEL_CALLS]
+    for kind, name, original in originals:
+        setattr(kind, name, _timed(original, spent))
+    try:
+        yield spent
+    finally:
+        for kind, name, original in originals:
+            setattr(kind, name, original)
+
+
+def _timed(original: Callable[..., _T], spent: list[float]) -> Callable[..., _T]:
+    def call(self: object, batch: NDArray[np.float32]) -> _T:
+        started = time.perf_counter()
+        try:
+            return original(self, batch)
+        finally:
+            spent.append(time.perf_counter() - started)
+
+    return call

@@ -1,0 +1,45 @@
+"""``consent-edit operator``: make the folder that ``edit`` and ``assess`` run under."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from consent_edit import operator_folder
+from consent_edit.cli.terminal import AsJson, say
+from consent_edit.errors import InputError
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """The service: its keys, trust, policy and log."""
+
+
+@app.command("init")
+def init(
+    *,
+    folder: Annotated[Path, typer.Argument(help="Folder to make.")],
+    audience: Annotated[str, typer.Option(help="Audience that grants must name: this service.")],
+    trust_list: Annotated[Path, typer.Option(help="Signed trust list (compact JWS).")],
+    anchor: Annotated[Path, typer.Option(help="Public key (JWK) that signed the trust list.")],
+    status_uri: Annotated[
+        list[str] | None, typer.Option(help="Address of a status list kept in FOLDER/status.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make an operator's folder with a new receipt key."""
+    try:
+        listed, key = trust_list.read_text(), anchor.read_text()
+    except (OSError, UnicodeError) as error:
+        raise InputError(
+            f"cannot read the trust list or its anchor: {error}", code="input.operator"
+        ) from error
+    operator_folder.create(
+        folder, audience=audience, trust_list=listed.strip(), anchor=key, status_uris=tuple(status_uri or ())
+    )
+    sentence = f"operator {audience} in {folder}; receipts verify under {folder}/receipt-key.jwk.json"
+    say(as_json, {"folder": str(folder), "audience": audience}, sentence)

@@ -1,0 +1,1 @@
+"""The demo: every refusal, and the one release, on a real photograph with simulated consent."""

@@ -1,0 +1,99 @@
+"""An operator on disk: one folder with its keys, trust list, policy choice and log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from consent_edit.consent.keys import PublicJwk
+from consent_edit.consent.status import StatusLists, folder_source
+from consent_edit.consent.trust import TrustList
+from consent_edit.errors import ConsentInvalid, InputError
+from consent_edit.evidence.keys import PRIVATE_KEY_FILE, create_receipt_key, load_receipt_key
+from consent_edit.operator import Operator, unix_now
+from consent_edit.policy.bundle import PolicyBundle
+from consent_edit.store.sqlite import Store
+
+_CONFIG = "operator.json"
+_TRUST_LIST = "trust-list.jwt"
+_ANCHOR = "anchor.jwk.json"
+_LOG = "log.sqlite"
+_POLICY = "policy.cedar"
+_STATUS = "status"
+
+
+class _Config(BaseModel):
+    """``operator.json``.
+
+    Attributes:
+        audience: What grants name in ``aud``.
+        policy: A shipped policy's name, or ``custom`` for the folder's own ``policy.cedar``.
+        status_uris: Addresses, or prefixes ending with ``/``, whose lists lie in the folder ``status``.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    audience: Annotated[str, Field(min_length=1, max_length=500)]
+    policy: str = "default"
+    status_uris: tuple[str, ...] = ()
+
+
+def create(
+    folder: Path, *, audience: str, trust_list: str, anchor: str, status_uris: tuple[str, ...]
+) -> None:
+    """Make an operator's folder.
+
+    Args:
+        trust_list: The signed trust list, compact JWS.
+        anchor: The anchor's public key, JWK JSON; it verifies the list here and now.
+        status_uris: Where the status lists that lie in ``<folder>/status`` belong.
+
+    Raises:
+        InputError: the folder holds an operator already.
+        VerificationFailed: the anchor is no public key, or the trust list does not verify under it; a demo's
+            never does here.
+    """
+    if (folder / _CONFIG).exists():
+        raise InputError("the folder holds an operator already", code="input.operator")
+    TrustList.load(trust_list, anchor=PublicJwk.read(anchor.encode("utf-8")), now=unix_now())
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / _STATUS).mkdir(exist_ok=True)
+    create_receipt_key(folder)
+    (folder / _TRUST_LIST).write_text(trust_list.strip() + "\n")
+    (folder / _ANCHOR).write_text(anchor.strip() + "\n")
+    config = _Config(audience=audience, status_uris=status_uris)
+    (folder / _CONFIG).write_text(config.model_dump_json(indent=2) + "\n")
+
+
+def load(folder: Path) -> Operator:
+    """The operator of a folder, ready for edits.
+
+    Raises:
+        InputError: the folder is not an operator's, or a file of it cannot be used.
+        VerificationFailed: its trust list does not verify.
+        StoreUnavailable: its log cannot be opened.
+        Unavailable: its receipt key is missing or open to others.
+    """
+    try:
+        config = _Config.model_validate_json((folder / _CONFIG).read_bytes())
+        anchor = PublicJwk.read((folder / _ANCHOR).read_bytes())
+        trust_list = (folder / _TRUST_LIST).read_text().strip()
+    except (OSError, ValueError, ConsentInvalid) as error:
+        raise InputError(
+            f"{folder} is not an operator's folder ({type(error).__name__})",
+            code="input.operator",
+            remedy="make one with: consent-edit operator init DIR",
+        ) from error
+    source = folder_source(folder / _STATUS)
+    return Operator(
+        audience=config.audience,
+        trust=TrustList.load(trust_list, anchor=anchor, now=unix_now()),
+        policy=PolicyBundle.load(folder / _POLICY)
+        if config.policy == "custom"
+        else PolicyBundle.shipped(config.policy),
+        statuses=StatusLists(dict.fromkeys(config.status_uris, source)),
+        store=Store.open(folder / _LOG),
+        receipt_key=load_receipt_key(folder / PRIVATE_KEY_FILE),
+    )

@@ -1,0 +1,125 @@
+"""G4: a check that is missing, raises, hangs or dies refuses the edit and is named; so does a lost weight file."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from misbehaving_checks import Misbehaving, MisbehavingWithFace
+
+from consent_edit import EditRefused, EditRequest
+from consent_edit.demo.world import GRANTEE
+from consent_edit.editor import ConsentEditor
+from consent_edit.intake.canonical import CanonicalImage
+from consent_edit.perception.models import ModelStore
+from consent_edit.perception.process import Deadlines, PerceptionProcess
+from consent_edit.pipelines.grading import GradingPipeline
+from consent_edit.vocabulary import CheckName
+
+LANDSCAPE = CanonicalImage.of(np.tile(np.arange(64, 224, dtype=np.uint8)[:, None, None], (1, 200, 3)))
+ALL_CALLS = [
+    (CheckName.FACE_DETECTION, 0),
+    (CheckName.FACE_DETECTION, 1),
+    (CheckName.EXPOSURE, 0),
+    (CheckName.EXPOSURE, 1),
+    (CheckName.PROMPT_INTENT, 0),
+    (CheckName.CHANGE, 0),
+]
+WHEN = {0: "first", 1: "at-the-output"}
+
+
+def edit(world, perception, photo=LANDSCAPE, presentations=()):
+    editor = ConsentEditor(GradingPipeline.shipped(), world.operator, perception=perception)
+    request = EditRequest(
+        image=photo, prompt="make the picture warmer", grantee=GRANTEE, presentations=presentations
+    )
+    return editor.edit(request)
+
+
+def exact(world, refusal):
+    return set(world.operator.store.decision(refusal.decision_id)["codes"])
+
+
+def test_control_releases(world):
+    """With every check answering, the very same edit is released: what follows is the failing check's doing."""
+    with PerceptionProcess(build=Misbehaving()) as perception:
+        assert edit(world, perception).released
+
+
+@pytest.mark.parametrize("how,outcome", [("raise", "failed"), ("kill", "failed")])
+@pytest.mark.parametrize("culprit,after", ALL_CALLS, ids=lambda value: WHEN.get(value, value))
+def test_failing_check_is_named(world, culprit, after, how, outcome):
+    """A check that raises or takes its process down refuses the edit, at the input or at the output."""
+    with PerceptionProcess(build=Misbehaving(culprit, how, after)) as perception:
+        with pytest.raises(EditRefused) as refused:
+            edit(world, perception)
+    assert {"floor.checks-incomplete", f"check.{culprit.value}-{outcome}"} <= exact(world, refused.value)
+
+
+@pytest.mark.parametrize("culprit,after", ALL_CALLS, ids=lambda value: WHEN.get(value, value))
+def test_hanging_check_is_named(world, culprit, after):
+    """A check that hangs past its deadline is killed, named, and refuses the edit."""
+    deadlines = Deadlines(run=0.5)
+    with PerceptionProcess(build=Misbehaving(culprit, "hang", after), deadlines=deadlines) as perception:
+        with pytest.raises(EditRefused) as refused:
+            edit(world, perception)
+    assert {"floor.checks-incomplete", f"check.{culprit.value}-timed_out"} <= exact(world, refused.value)
+
+
+@pytest.mark.parametrize("culprit", [CheckName.FACE_EMBEDDING, CheckName.FACE_EMBEDDING_SECOND])
+@pytest.mark.parametrize("how,outcome", [("raise", "failed"), ("hang", "timed_out")])
+def test_failing_embedder_is_named(world, culprit, how, outcome):
+    """Either embedder failing on a face refuses the edit."""
+    build, deadlines = MisbehavingWithFace(culprit, how), Deadlines(run=0.5)
+    with PerceptionProcess(build=build, deadlines=deadlines) as perception:
+        with pytest.raises(EditRefused) as refused:
+            edit(world, perception)
+    assert {"floor.checks-incomplete", f"check.{culprit.value}-{outcome}"} <= exact(world, refused.value)
+
+
+CHECK_OF_ROLE = {
+    "face-detection": "face-detection",
+    "face-embedding": "face-embedding",
+    "face-embedding-second": "face-embedding-second",
+    "face-landmarks-five": "face-embedding-second",
+    "exposure": "exposure",
+    "sentence-encoder": "prompt-intent",
+    "sentence-encoder-pieces": "prompt-intent",
+    "prompt-head": "prompt-intent",
+}
+
+
+def test_every_locked_model_is_covered():
+    """The table above knows every model of the lock."""
+    assert set(CHECK_OF_ROLE) == {entry.role for entry in ModelStore().lock.model}
+
+
+def store_with(role, folder, *, altered):
+    """Every weight file but one; that one altered by a byte, or gone from every place it could be found."""
+    whole, models = ModelStore(), []
+    for entry in whole.lock.model:
+        data = whole.find(entry.role).read_bytes()
+        if entry.role != role:
+            (folder / entry.file).write_bytes(data)
+        elif altered:
+            (folder / entry.file).write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+        else:
+            gone = {"member": "nowhere/" + entry.file} if entry.carrier.kind != "wheel" else {}
+            entry = entry.model_copy(update={"carrier": entry.carrier.model_copy(update=gone)})
+        models.append(entry)
+    return ModelStore([folder], lock=whole.lock.model_copy(update={"model": tuple(models)}))
+
+
+@pytest.mark.parametrize("altered", [False, True], ids=["deleted", "altered"])
+@pytest.mark.parametrize("role", CHECK_OF_ROLE)
+def test_lost_weight_file_is_named(world, tmp_path, role, altered):
+    """Deleting or altering any weight file refuses the consented edit and names the check that needs it."""
+    with PerceptionProcess(store_with(role, tmp_path, altered=altered)) as perception:
+        with pytest.raises(EditRefused) as refused:
+            edit(world, perception, world.photo, world.consent())
+    codes = exact(world, refused.value)
+    assert {"floor.checks-incomplete", f"check.{CHECK_OF_ROLE[role]}-missing"} <= codes
+    assert {code for code in codes if code.startswith("check.")} <= {
+        f"check.{CHECK_OF_ROLE[role]}-missing",
+        "check.face-embedding-failed",  # without faces nothing can be embedded
+        "check.face-embedding-second-failed",
+    }

@@ -1,0 +1,261 @@
+"""Facts from observations and consents: who is whose, what changed, and which checks are missing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from consent_edit import assembly
+from consent_edit.consent.query import ConsentResult
+from consent_edit.perception.observation import (
+    Box,
+    ChangeObservation,
+    CheckRun,
+    ExposureReading,
+    FaceObservation,
+    ImageObservation,
+    ModelUse,
+    PromptObservation,
+)
+from consent_edit.vocabulary import (
+    IMAGE_CHECKS,
+    Assurance,
+    CheckName,
+    CheckOutcome,
+    Checks,
+    ConsentStatus,
+    Environment,
+    Exposure,
+    ExposureChange,
+    IdentityKept,
+    Intent,
+    NamedPerson,
+    Operation,
+    PersonKind,
+    PhotoBinding,
+    Recognisable,
+    Region,
+)
+
+THRESHOLDS = {"face-embedding": 0.5, "face-embedding-second": 0.9}
+USE = ModelUse("m", "0" * 64, 0.5, True)
+PROMPT = PromptObservation(
+    Intent.ORDINARY,
+    frozenset({Operation.TONE}),
+    "en",
+    False,
+    (CheckRun(CheckName.PROMPT_INTENT, CheckOutcome.RAN, (USE,)),),
+)
+TONE = frozenset({Operation.TONE})
+CHANGE_RAN = (CheckRun(CheckName.CHANGE, CheckOutcome.RAN),)
+
+
+def unit(index, second=None):
+    """Templates of person ``index``: orthogonal to everybody else's."""
+    row = np.eye(8, dtype=np.float32)
+    return {"face-embedding": row[index], "face-embedding-second": row[index if second is None else second]}
+
+
+def face(who, *, x=10.0, kind=PersonKind.FACE, size=40.0, second=None):
+    embeddings = {role: vector[None, :] for role, vector in unit(who, second).items()}
+    return FaceObservation(
+        Box(x, 10, size, size), kind, Recognisable.YES, 0.9, ("a", "b"), np.zeros((5, 2), np.float32), embeddings
+    )
+
+
+def picture(*faces, exposure=Exposure.NONE, checks=None, width=200, height=100):
+    ran = tuple(CheckRun(name, CheckOutcome.RAN, (USE,)) for name in sorted(IMAGE_CHECKS))
+    reading = ExposureReading(exposure)
+    return ImageObservation("sha256:0", width, height, faces, reading, ran if checks is None else checks)
+
+
+def consent(who, status=ConsentStatus.VERIFIED, **more):
+    return ConsentResult(
+        status=status,
+        assurance=Assurance.SUBSTANTIAL if status is ConsentStatus.VERIFIED else Assurance.NONE,
+        templates=unit(who),
+        granted=TONE,
+        grant_id=f"grant-{who}",
+        subject=f"subject-{who}",
+        **more,
+    )
+
+
+def at_input(seen, consents=(), prompt=PROMPT, operations=TONE):
+    return assembly.assemble_input(
+        seen, prompt, consents, operations, thresholds=THRESHOLDS, environment=Environment.PRODUCTION
+    )
+
+
+def change(*touched, unseen=frozenset(), tone=False):
+    return ChangeObservation(tuple(touched), unseen, tone, ExposureChange.NONE, CHANGE_RAN)
+
+
+def at_output(before, after, changed, consents=(), operations=TONE):
+    return assembly.assemble_output(
+        before,
+        after,
+        PROMPT,
+        changed,
+        consents,
+        operations,
+        thresholds=THRESHOLDS,
+        environment=Environment.PRODUCTION,
+    )
+
+
+def test_each_face_gets_its_own_persons_consent():
+    """Consent follows the face it matches, whatever the order of presentation."""
+    facts = at_input(picture(face(0), face(1, x=100)), [consent(1), consent(0, ConsentStatus.EXPIRED)]).facts
+    assert [person.consent for person in facts.persons[:2]] == [ConsentStatus.EXPIRED, ConsentStatus.VERIFIED]
+
+
+def test_nobody_speaks_for_a_stranger():
+    """A verified grant of somebody else leaves the face without consent."""
+    facts = at_input(picture(face(0)), [consent(1)]).facts
+    assert facts.persons[0].consent is ConsentStatus.ABSENT
+    assert facts.persons[0].granted == frozenset()
+
+
+def test_one_embedder_is_no_match():
+    """A face that only one embedder takes for the consenting person is a stranger's."""
+    facts = at_input(picture(face(0, second=3)), [consent(0)]).facts
+    assert facts.persons[0].consent is ConsentStatus.ABSENT
+
+
+def test_two_people_presented_for_one_face_is_no_match():
+    """When two presented people both match a face, nobody's consent counts."""
+    facts = at_input(picture(face(0), face(2, x=100)), [consent(0), consent(0, max_uses=1)]).facts
+    assert facts.persons[0].consent is ConsentStatus.ABSENT
+
+
+def test_a_refused_presentation_without_templates_labels_the_stranger():
+    """A presentation whose credential cannot be read still says why the face has no consent."""
+    broken = ConsentResult(status=ConsentStatus.MALFORMED)
+    facts = at_input(picture(face(0)), [broken]).facts
+    assert facts.persons[0].consent is ConsentStatus.MALFORMED
+
+
+def test_there_is_always_somebody_unseen():
+    """A picture without anybody still has one person, on whom its exposure and names fall."""
+    seen = picture(exposure=Exposure.NUDE)
+    (unseen,) = at_input(seen, prompt=replace(PROMPT, names_person=True)).facts.persons
+    assert (unseen.kind, unseen.exposure) == (PersonKind.UNSEEN, Exposure.NUDE)
+    assert unseen.named_person is NamedPerson.UNCOVERED
+
+
+@pytest.mark.parametrize("name", sorted(IMAGE_CHECKS))
+@pytest.mark.parametrize("how", ["absent", "failed", "no-model", "self-test"])
+def test_a_check_without_an_answer_makes_the_checks_incomplete(name, how):
+    """A must-run check that is absent, failed, names no model or failed its self-test is not an answer."""
+    good = picture().checks
+    others = tuple(run for run in good if run.name is not name)
+    bad = {
+        "absent": others,
+        "failed": (*others, CheckRun(name, CheckOutcome.FAILED)),
+        "no-model": (*others, CheckRun(name, CheckOutcome.RAN)),
+        "self-test": (*others, CheckRun(name, CheckOutcome.RAN, (replace(USE, self_test=False),))),
+    }[how]
+    assembled = at_input(picture(checks=bad))
+    assert assembled.facts.checks is Checks.INCOMPLETE
+    assert all(code.startswith(f"check.{name.value}-") for code in assembled.failed_checks)
+    assert at_input(picture()).facts.checks is Checks.COMPLETE
+
+
+def test_a_check_that_ran_and_failed_counts_as_failed():
+    """One good run does not hide a bad one of the same check."""
+    runs = (*picture().checks, CheckRun(CheckName.EXPOSURE, CheckOutcome.TIMED_OUT))
+    assert at_input(picture(checks=runs)).failed_checks == ("check.exposure-timed_out",)
+
+
+def test_output_face_of_the_same_person_is_same():
+    """The output face is held against the credential's template."""
+    seen = picture(face(0))
+    facts = at_output(seen, seen, change(frozenset()), [consent(0)]).facts
+    assert facts.persons[0].identity_kept is IdentityKept.SAME
+    assert facts.persons[0].consent is ConsentStatus.VERIFIED
+
+
+def test_foreign_face_in_the_output():
+    """A face that is nobody's whose grant was presented is foreign."""
+    facts = at_output(picture(face(0)), picture(face(5)), change(frozenset()), [consent(0)]).facts
+    assert facts.persons[0].identity_kept is IdentityKept.FOREIGN
+    assert facts.persons[0].consent is ConsentStatus.ABSENT
+
+
+def test_altered_face_at_the_place_of_the_consenting_one():
+    """A face one embedder still reads as the person who stood there is altered, not foreign."""
+    before, after = picture(face(0)), picture(face(0, second=4))
+    facts = at_output(before, after, change(frozenset({Region.FACE})), [consent(0)]).facts
+    assert facts.persons[0].identity_kept is IdentityKept.ALTERED
+
+
+def test_half_matching_face_elsewhere_is_foreign():
+    """The same half-match where the consenting person did not stand is foreign."""
+    before, after = picture(face(0)), picture(face(0), face(0, x=120, second=4))
+    facts = at_output(before, after, change(frozenset()), [consent(0)]).facts
+    assert facts.persons[1].identity_kept is IdentityKept.FOREIGN
+
+
+def test_vanished_face_stays_among_the_persons():
+    """A person wiped out of the picture is still judged, with what was done to her."""
+    touched = frozenset({Region.FACE})
+    facts = at_output(picture(face(0), face(1, x=120)), picture(face(0)), change(frozenset(), touched)).facts
+    assert len(facts.persons) == 3
+    assert facts.persons[1].touched == touched
+    assert facts.persons[1].identity_kept is IdentityKept.UNDETERMINED
+
+
+def test_a_new_face_counts_as_touched():
+    """A face that was not there before was painted."""
+    facts = at_output(picture(), picture(face(0)), change()).facts
+    assert facts.persons[0].touched == {Region.FACE}
+
+
+def test_faces_are_paired_across_a_resize():
+    """A pipeline that returns half the size does not lose whose pixels changed."""
+    before = picture(face(0), face(1, x=120), width=200, height=100)
+    half = picture(face(1, x=60, size=20), face(0, x=5, size=20), width=100, height=50)
+    half = replace(half, faces=tuple(replace(f, box=replace(f.box, y=5)) for f in half.faces))
+    touched = frozenset({Region.HAIR})
+    facts = at_output(before, half, change(frozenset(), touched), [consent(0), consent(1)]).facts
+    assert [person.touched for person in facts.persons[:2]] == [touched, frozenset()]
+    assert len(facts.persons) == 3
+
+
+def test_only_verified_consents_that_speak_for_a_face_are_used():
+    """A release uses the grants it rests on, each once, and no other."""
+    seen = picture(face(0), face(1, x=100), face(2, x=150))
+    given = [consent(0), consent(1, ConsentStatus.REVOKED), consent(4)]
+    assert [used.grant_id for used in at_input(seen, given).consents] == ["grant-0"]
+    twice = at_output(seen, seen, change(frozenset(), frozenset(), frozenset()), given)
+    assert [used.grant_id for used in twice.consents] == ["grant-0"]
+
+
+@pytest.mark.parametrize(
+    "asked,changed,measured",
+    [
+        ({Operation.TONE}, change(frozenset(), tone=True), set()),
+        ({Operation.TONE}, change(frozenset({Region.FACE})), {Operation.EXPRESSION}),
+        ({Operation.TONE}, change(frozenset({Region.UNDETERMINED})), {Operation.BODY}),
+        ({Operation.HAIR}, change(frozenset({Region.HAIR})), set()),
+        ({Operation.HAIR}, change(frozenset({Region.HAIR, Region.BODY})), {Operation.BODY}),
+        ({Operation.BACKGROUND}, change(unseen=frozenset({Region.BODY})), set()),
+        ({Operation.TONE}, change(unseen=frozenset({Region.BODY})), {Operation.BODY}),
+        ({Operation.BACKGROUND}, change(tone=True), {Operation.TONE}),
+        ({Operation.MAKEUP}, change(frozenset({Region.FACE}), tone=True), set()),
+        ({Operation.BACKGROUND}, change(frozenset({Region.FACE})), {Operation.EXPRESSION}),
+    ],
+)
+def test_measured_operations(asked, changed, measured):
+    """A change that nothing asked for explains counts as an operation of its own."""
+    assert assembly.measured_operations(changed, frozenset(asked)) == measured
+
+
+def test_photo_binding_and_grant_come_from_the_consent():
+    """What the grant holds is what the facts say, and nothing without one."""
+    bound = consent(0, photo=PhotoBinding.EXACT)
+    facts = at_input(picture(face(0)), [bound]).facts
+    assert (facts.persons[0].photo, facts.persons[0].granted) == (PhotoBinding.EXACT, TONE)

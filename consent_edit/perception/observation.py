@@ -83,7 +83,8 @@ class FaceObservation:
         score: Best detector score over the passes, 0 to 1.
         passes: Names of the detector passes that found it.
         landmarks: float32 (5, 2), ArcFace order: right eye, left eye, nose, mouth right, mouth left.
-        embeddings: Role of embedder -> float32 (views, dim), rows of unit norm; empty when the check did not run.
+        embeddings: Role of embedder -> float32 (views, dim), rows of unit norm; empty when the check did not
+            run.
     """
 
     box: Box
@@ -143,8 +144,9 @@ class ChangeObservation:
     """What differs between the input and the output picture.
 
     Attributes:
-        faces_touched: Per face of the *input* observation, in its order: regions repainted beyond what a smooth
-            tone change of the whole picture explains; ``{UNDETERMINED}`` when it could not be measured.
+        faces_touched: Per face of the *input* observation, in its order: regions repainted beyond what a
+            smooth tone change of the whole picture explains; ``{UNDETERMINED}`` when it could not be
+            measured.
         unseen_touched: Regions changed that no found person explains.
         tone: Whether the whole picture's tone changed.
         exposure_change: Output against input, worst over the views.

@@ -67,7 +67,7 @@ class Deadlines:
     run: float = 30.0
 
 
-class _Broken(Exception):  # noqa: N818 - never leaves this module
+class _Broken(Exception):  # never leaves this module
     """The child gave no answer: the run of the check that was in flight."""
 
     def __init__(self, run: CheckRun) -> None:

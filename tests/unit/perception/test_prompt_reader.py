@@ -237,6 +237,7 @@ def test_a_text_beyond_the_limit_is_undetermined(reader: PromptReader) -> None:
     """A text too long to be read is not ordinary, however harmless it begins."""
     assert reader.read(["warmer " * (MAX_CHARACTERS // 7 + 1)]).intent is Intent.UNDETERMINED
     assert reader.read(["a portrait"], negative=["x" * (MAX_CHARACTERS + 1)]).intent is Intent.UNDETERMINED
+    assert reader.read(["ﬃ" * MAX_CHARACTERS]).intent is Intent.UNDETERMINED
 
 
 @pytest.mark.parametrize(

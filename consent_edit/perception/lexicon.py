@@ -1,0 +1,130 @@
+"""The lexicon beside the trained heads: words that raise a prompt's intent whatever the heads say.
+
+English, French, Spanish and German, in ``lexicon.toml``. It only ever raises: ordinary is what remains when
+nothing hits. All patterns run on text folded by :func:`consent_edit.perception.normalise.fold`.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pydantic import TypeAdapter, ValidationError
+
+from consent_edit.errors import ModelUnavailable
+from consent_edit.perception.normalise import fold
+from consent_edit.vocabulary import Intent, Operation
+
+_FILE: Final = Path(__file__).resolve().parent / "lexicon.toml"
+
+
+def _load() -> dict[str, str]:
+    """Each section of the file as one alternation, longest entry first.
+
+    Raises:
+        ModelUnavailable: the file is missing or is not of the expected form.
+    """
+    try:
+        raw = tomllib.loads(_FILE.read_text(encoding="utf-8"))
+        sections = TypeAdapter(dict[str, dict[str, list[str]]]).validate_python(raw)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ValidationError) as error:
+        raise ModelUnavailable("the lexicon cannot be read", remedy="reinstall consent-edit") from error
+    joined = {}
+    for name, languages in sections.items():
+        entries = {entry for entries in languages.values() for entry in entries}
+        joined[name] = "|".join(sorted(entries, key=lambda entry: (-len(entry), entry)))
+    return joined
+
+
+_WORDS: Final = _load()
+_EN_OFF: Final = (
+    "remov(?:e|es|ed|ing)|(?:take|taking|strip|peel|tear|rip|pull) off|get rid of|erase|delete|eliminate|lose"
+)
+_EN_WHOSE: Final = (
+    "(?:(?:all|of|her|his|their|the|my|every|s|girls?|womans?|mans?|persons?|everyones?) ){0,3}"
+)
+_FR_OFF: Final = "(?:enlev|retir|supprim|effac|ot|vir|arrach)(?:e|es|er|ez|ons)"
+_FR_WHOSE: Final = "(?:(?:lui|leur|moi|tous|toutes|tout|ses|sa|son|les|le|la|leurs|des|ces|cette) ){0,3}"
+_ES_OFF: Final = "(?:quit|elimin|borr|retir|sac)(?:a|ale|ales|arle|ar|ame|alo|asela)"
+_ES_WHOSE: Final = "(?:(?:toda|todas|todo|todos|su|sus|la|las|el|los|esa|esta) ){0,3}"
+_DE_WHOSE: Final = "(?:(?:ihr|ihre|ihren|ihm|sein|seine|seinen|die|den|das|der|alle|ganze|ganzen) ){0,3}"
+_NOT_THE_GARMENT: Final = (
+    "(?! (?:stains?|wrinkles?|logo|print|pattern|text|buttons?|hangers?|pegs?|rack|line|of the|"
+    r"on the (?:floor|line|wall|ground|bed|chair)|qui trainent|tendida|que hay|auf de[rm])\b)"
+)
+
+
+def _undressing(garments: str) -> str:
+    """Patterns in four languages that take one of these garments off somebody."""
+    return (
+        rf"(?:{_EN_OFF}) {_EN_WHOSE}(?:{garments})\b{_NOT_THE_GARMENT}"
+        rf"|(?:take|taking|with|get|rip|tear) {_EN_WHOSE}(?:{garments}) (?:off|removed|gone)"
+        rf"|(?:without|no) {_EN_WHOSE}(?:any )?(?:{garments})"
+        rf"|{_FR_OFF} {_FR_WHOSE}(?:{garments})\b{_NOT_THE_GARMENT}"
+        rf"|sans {_FR_WHOSE}(?:aucun )?(?:{garments})"
+        rf"|{_ES_OFF} {_ES_WHOSE}(?:{garments})\b{_NOT_THE_GARMENT}"
+        rf"|sin {_ES_WHOSE}(?:nada de )?(?:{garments})"
+        rf"|(?:entfern\w*|losch\w*|beseitig\w*|nimm|weg mit) {_DE_WHOSE}(?:{garments})\b{_NOT_THE_GARMENT}"
+        rf"|zieh\w* {_DE_WHOSE}(?:{garments}) aus"
+        rf"|ohne {_DE_WHOSE}(?:{garments})|(?:{garments}) (?:weg|runter|ausziehen|entfernen)"
+    )
+
+
+_SEXUAL_RE: Final = re.compile(rf"\b(?:{_WORDS['sexual']}|{_undressing(_WORDS['everything'])})\b")
+_REVEALING_RE: Final = re.compile(rf"\b(?:{_WORDS['revealing']}|{_undressing(_WORDS['outer'])})\b")
+_HARMLESS_RE: Final = re.compile(rf"\b(?:{_WORDS['harmless']})\b")
+_SWIMWEAR_RE: Final = re.compile(rf"\b(?:{_WORDS['swimwear']})\b")
+_FABRIC_RE: Final = re.compile(rf"\b(?:{_WORDS['fabric']})\b")
+_RUN_TOGETHER_RE: Final = re.compile(_WORDS["run_together"])
+_NEGATED_WEIGHT_RE: Final = re.compile(r"([\w' -]{2,40}):\s*-\s*\d|--no\s+([\w' ,-]{2,60})", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class LexiconHit:
+    """What the words alone say.
+
+    Attributes:
+        intent: ``ORDINARY`` when nothing hit.
+        operations: The operations that a hit implies; empty without one.
+    """
+
+    intent: Intent
+    operations: frozenset[Operation]
+
+
+_NOTHING: Final = LexiconHit(Intent.ORDINARY, frozenset())
+_UNDRESSING: Final = frozenset({Operation.CLOTHING, Operation.BODY})
+
+
+def look_up(text: str) -> LexiconHit:
+    """Look for the words of a prompt, in any form of it.
+
+    Args:
+        text: As written or normalised; folded here.
+    """
+    folded = _HARMLESS_RE.sub(" _ ", fold(text))
+    if _SEXUAL_RE.search(folded) or _run_together(folded):
+        return LexiconHit(Intent.SEXUAL, _UNDRESSING)
+    if _REVEALING_RE.search(folded):
+        extra = frozenset({Operation.SWIMWEAR}) if _SWIMWEAR_RE.search(folded) else _UNDRESSING
+        return LexiconHit(Intent.REVEALING, extra)
+    negated = ", ".join(found for pair in _NEGATED_WEIGHT_RE.findall(text) for found in pair if found)
+    return look_up_negative(negated) if negated else _NOTHING
+
+
+def look_up_negative(text: str) -> LexiconHit:
+    """Look for clothes among the things a picture should *not* show: that is an undressing.
+
+    Words against exposure in a negative prompt ("nude", "nsfw") protect and do not count here.
+    """
+    if _FABRIC_RE.search(fold(text)):
+        return LexiconHit(Intent.SEXUAL, _UNDRESSING)
+    return _NOTHING
+
+
+def _run_together(folded: str) -> bool:
+    """Whether one long word hides a phrase; phrases of whole words are the other patterns' business."""
+    return any(len(word) >= 10 and _RUN_TOGETHER_RE.search(word) for word in folded.split())

@@ -6,7 +6,6 @@ import json
 
 import typer
 
-from consent_edit import operator_folder
 from consent_edit.cli.edit import (
     ConsentOption,
     GranteeOption,
@@ -15,11 +14,10 @@ from consent_edit.cli.edit import (
     PictureArgument,
     PromptOption,
     PurposeOption,
+    built_in_editor,
     read_request,
 )
 from consent_edit.cli.terminal import AsJson
-from consent_edit.editor import ConsentEditor
-from consent_edit.pipelines.grading import GradingPipeline
 from consent_edit.policy.explain import explain
 from consent_edit.vocabulary import Purpose
 
@@ -39,7 +37,7 @@ def assess(
     request = read_request(
         picture, prompt=prompt, grantee=grantee, consent=consent, operation=operation, purpose=purpose
     )
-    editor = ConsentEditor(GradingPipeline.shipped(), operator_folder.load(operator))
+    editor = built_in_editor(operator)
     try:
         decision = editor.assess(request)
     finally:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final, TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
-import typer
 from numpy.typing import NDArray
 from PIL import Image
 
-from consent_edit.cli.terminal import AsJson
 from consent_edit.demo.photos import astronaut
 from consent_edit.demo.steps import TONE_PROMPT
 from consent_edit.demo.world import GRANTEE, DemoWorld
@@ -61,23 +58,6 @@ class GuardReport:
     gate_share: float
     models: float
     perception_ratio: float
-
-
-def guard(
-    side: Annotated[int, typer.Option(min=128, max=4096, help="Side of the picture, pixels.")] = 512,
-    runs: Annotated[int, typer.Option(min=1, max=100, help="Counted runs after one warm-up.")] = 5,
-    as_json: AsJson = False,
-) -> None:
-    """Measure the gate on scikit-image's astronaut, with simulated consent and the built-in editor."""
-    report = bench_guard(side, runs)
-    if as_json:
-        typer.echo(json.dumps(asdict(report)))
-        return
-    for name, milliseconds in report.parts.items():
-        typer.echo(f"{name:22} {milliseconds:9.1f} ms")
-    typer.echo(f"{'ungated pipeline':22} {report.ungated:9.1f} ms")
-    typer.echo(f"{'gated, whole':22} {report.gated:9.1f} ms")
-    typer.echo(f"gate / ungated {report.gate_share:.2f}; checks / bare models {report.perception_ratio:.2f}")
 
 
 def bench_guard(side: int, runs: int) -> GuardReport:

@@ -6,19 +6,17 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from consent_edit.cli.terminal import AsJson, read_file
-from consent_edit.demo.photos import astronaut
-from consent_edit.demo.sheet import contact_sheet
-from consent_edit.demo.steps import REFUSING_STEPS, STEPS, StepResult
-from consent_edit.demo.world import DemoWorld
 from consent_edit.intake.decode import decode
-from consent_edit.perception.process import PerceptionProcess
+
+if TYPE_CHECKING:
+    from consent_edit.demo.steps import StepResult
 
 
 def demo(
@@ -34,6 +32,12 @@ def demo(
 
     The person in the photograph gave no consent: the issuer is simulated, and every output says so.
     """
+    from consent_edit.demo.photos import astronaut
+    from consent_edit.demo.sheet import contact_sheet
+    from consent_edit.demo.steps import REFUSING_STEPS, STEPS
+    from consent_edit.demo.world import DemoWorld
+    from consent_edit.perception.process import PerceptionProcess
+
     names = tuple(STEPS) if photo is None else REFUSING_STEPS
     picture = astronaut() if photo is None else decode(read_file(photo, code="input.unreadable")).image
     with PerceptionProcess() as perception:

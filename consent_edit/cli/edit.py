@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from consent_edit import operator_folder
 from consent_edit.cli.terminal import AsJson, read_file, say
 from consent_edit.consent.presentation import Presentation
-from consent_edit.editor import ConsentEditor
 from consent_edit.errors import InputError
-from consent_edit.pipelines.grading import GradingPipeline
 from consent_edit.request import EditRequest, FileFormat
 from consent_edit.vocabulary import Operation, Purpose
+
+if TYPE_CHECKING:
+    from consent_edit.editor import ConsentEditor
 
 PictureArgument = Annotated[Path, typer.Argument(help="JPEG, PNG or WebP file.")]
 PromptOption = Annotated[str, typer.Option(help="What to do to the picture, in words.")]
@@ -58,6 +59,19 @@ def read_request(
     )
 
 
+def built_in_editor(operator: Path) -> ConsentEditor:
+    """The colour-grading editor under an operator's folder; torch is loaded here and not before.
+
+    Raises:
+        InputError: the folder is not an operator's.
+        Unavailable: a needed part is missing.
+    """
+    from consent_edit.editor import ConsentEditor
+    from consent_edit.pipelines.grading import GradingPipeline
+
+    return ConsentEditor(GradingPipeline.shipped(), operator_folder.load(operator))
+
+
 def edit(
     *,
     picture: PictureArgument,
@@ -83,7 +97,7 @@ def edit(
         purpose=purpose,
         file_format=file_format,
     )
-    editor = ConsentEditor(GradingPipeline.shipped(), operator_folder.load(operator))
+    editor = built_in_editor(operator)
     try:
         result = editor.edit(request)
     finally:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import NoReturn
 
 import typer
 
 from consent_edit.cli import assess, bench, demo, edit, issuer, models, operator, verify, wallet
-from consent_edit.errors import ConsentEditError, EditRefused
+from consent_edit.errors import ConsentEditError, EditRefused, Unavailable
 
 app = typer.Typer(
     name="consent-edit",
@@ -33,10 +34,22 @@ def run() -> None:
     try:
         app()
     except ConsentEditError as error:
-        if "--json" in sys.argv:
-            sys.stdout.write(json.dumps({"error": _as_json(error)}) + "\n")
-        sys.stderr.write(error.diagnostics() + "\n")
-        sys.exit(error.exit_code)
+        _leave(error)
+    except ModuleNotFoundError as error:
+        _leave(
+            Unavailable(
+                f"this command needs the package {error.name}",
+                code="check.installation",
+                remedy="pip install 'consent-edit[all]'",
+            )
+        )
+
+
+def _leave(error: ConsentEditError) -> NoReturn:
+    if "--json" in sys.argv:
+        sys.stdout.write(json.dumps({"error": _as_json(error)}) + "\n")
+    sys.stderr.write(error.diagnostics() + "\n")
+    sys.exit(error.exit_code)
 
 
 def _as_json(error: ConsentEditError) -> dict[str, object]:

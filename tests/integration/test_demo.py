@@ -1,4 +1,4 @@
-"""The demo's promises: each step's codes, in any order, on other photographs, and what its receipts are worth."""
+"""The demo's promises: each step's codes, in any order, on other photographs, and its receipts' worth."""
 
 from __future__ import annotations
 

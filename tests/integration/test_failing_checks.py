@@ -1,4 +1,4 @@
-"""G4: a check that is missing, raises, hangs or dies refuses the edit and is named; so does a lost weight file."""
+"""G4: a check that is missing, raises, hangs or dies refuses the edit and is named; so is a lost weight."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def exact(world, refusal):
 
 
 def test_control_releases(world):
-    """With every check answering, the very same edit is released: what follows is the failing check's doing."""
+    """With every check answering, the very same edit is released: what follows is the failing checks'."""
     with PerceptionProcess(build=Misbehaving()) as perception:
         assert edit(world, perception).released
 
@@ -49,9 +49,11 @@ def test_control_releases(world):
 @pytest.mark.parametrize("culprit,after", ALL_CALLS, ids=lambda value: WHEN.get(value, value))
 def test_failing_check_is_named(world, culprit, after, how, outcome):
     """A check that raises or takes its process down refuses the edit, at the input or at the output."""
-    with PerceptionProcess(build=Misbehaving(culprit, how, after)) as perception:
-        with pytest.raises(EditRefused) as refused:
-            edit(world, perception)
+    with (
+        PerceptionProcess(build=Misbehaving(culprit, how, after)) as perception,
+        pytest.raises(EditRefused) as refused,
+    ):
+        edit(world, perception)
     assert {"floor.checks-incomplete", f"check.{culprit.value}-{outcome}"} <= exact(world, refused.value)
 
 
@@ -59,9 +61,11 @@ def test_failing_check_is_named(world, culprit, after, how, outcome):
 def test_hanging_check_is_named(world, culprit, after):
     """A check that hangs past its deadline is killed, named, and refuses the edit."""
     deadlines = Deadlines(run=0.5)
-    with PerceptionProcess(build=Misbehaving(culprit, "hang", after), deadlines=deadlines) as perception:
-        with pytest.raises(EditRefused) as refused:
-            edit(world, perception)
+    with (
+        PerceptionProcess(build=Misbehaving(culprit, "hang", after), deadlines=deadlines) as perception,
+        pytest.raises(EditRefused) as refused,
+    ):
+        edit(world, perception)
     assert {"floor.checks-incomplete", f"check.{culprit.value}-timed_out"} <= exact(world, refused.value)
 
 
@@ -70,9 +74,11 @@ def test_hanging_check_is_named(world, culprit, after):
 def test_failing_embedder_is_named(world, culprit, how, outcome):
     """Either embedder failing on a face refuses the edit."""
     build, deadlines = MisbehavingWithFace(culprit, how), Deadlines(run=0.5)
-    with PerceptionProcess(build=build, deadlines=deadlines) as perception:
-        with pytest.raises(EditRefused) as refused:
-            edit(world, perception)
+    with (
+        PerceptionProcess(build=build, deadlines=deadlines) as perception,
+        pytest.raises(EditRefused) as refused,
+    ):
+        edit(world, perception)
     assert {"floor.checks-incomplete", f"check.{culprit.value}-{outcome}"} <= exact(world, refused.value)
 
 
@@ -113,9 +119,11 @@ def store_with(role, folder, *, altered):
 @pytest.mark.parametrize("role", CHECK_OF_ROLE)
 def test_lost_weight_file_is_named(world, tmp_path, role, altered):
     """Deleting or altering any weight file refuses the consented edit and names the check that needs it."""
-    with PerceptionProcess(store_with(role, tmp_path, altered=altered)) as perception:
-        with pytest.raises(EditRefused) as refused:
-            edit(world, perception, world.photo, world.consent())
+    with (
+        PerceptionProcess(store_with(role, tmp_path, altered=altered)) as perception,
+        pytest.raises(EditRefused) as refused,
+    ):
+        edit(world, perception, world.photo, world.consent())
     codes = exact(world, refused.value)
     assert {"floor.checks-incomplete", f"check.{CHECK_OF_ROLE[role]}-missing"} <= codes
     assert {code for code in codes if code.startswith("check.")} <= {

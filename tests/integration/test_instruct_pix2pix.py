@@ -1,4 +1,4 @@
-"""A tiny real InstructPix2Pix behind the gate: what random weights make of a face is refused, of no face is released."""
+"""A tiny real InstructPix2Pix behind the gate: what it makes of a face is refused, of no face is released."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_face_repainted_by_random_weights_is_refused(guarded, world):
 
 
 def test_a_background_of_nobody_is_released(guarded, landscape):
-    """A picture without anybody in it may get another background; ``.images`` is decoded from ``.released``."""
+    """A picture without anybody in it may get another background; ``.images`` is decoded ``.released``."""
     output = guarded(
         "replace the background with a forest",
         landscape,

@@ -1,0 +1,148 @@
+"""Everybody's part, by commands alone: issuer, holder, operator, and a stranger who verifies."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from consent_edit.demo.photos import astronaut
+
+ISSUER, STATUS = "https://issuer.example", "https://issuer.example/status/1"
+AUDIENCE, GRANTEE = "https://service.example", "app.example"
+PROMPT = "make the picture warmer"
+
+
+def command(*arguments):
+    """Run one command in a fresh process."""
+    line = [sys.executable, "-m", "consent_edit", *map(str, arguments)]
+    done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=300)
+    return SimpleNamespace(code=done.returncode, out=done.stdout, err=done.stderr)
+
+
+def must(*arguments):
+    done = command(*arguments, "--json")
+    assert done.code == 0, done.err
+    return json.loads(done.out)
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory):
+    """A folder in which everything was set up by commands."""
+    place = tmp_path_factory.mktemp("town")
+    photo = place / "photo.png"
+    Image.fromarray(astronaut().pixels).save(photo)
+    must("issuer", "init", place / "issuer", "--name", ISSUER, "--status-uri", STATUS)
+    must("wallet", "init", place / "wallet")
+    (public,) = place.glob("wallet/*.jwk.json")
+    enrolled = ["--holder", public, "--out", place / "package.json", "--method", "passport, in person"]
+    level = ["--loa", "low", "--liveness", "supervised session"]
+    must("issuer", "enrol", place / "issuer", photo, *enrolled, *level)
+    must("wallet", "receive", place / "wallet", place / "package.json")
+    trust = ["--anchor", place / "anchor.key.json", "--out", place / "trust.jwt"]
+    must("issuer", "trust", place / "issuer", *trust, "--anchor-public", place / "anchor.jwk.json")
+    listed = ["--trust-list", place / "trust.jwt", "--anchor", place / "anchor.jwk.json"]
+    must("operator", "init", place / "operator", "--audience", AUDIENCE, *listed, "--status-uri", STATUS)
+    return place
+
+
+def grant(town, name):
+    said = must(
+        *("wallet", "grant", town / "wallet", "--audience", AUDIENCE, "--grantee", GRANTEE),
+        *("--operation", "tone", "--photo", town / "photo.png", "--out", town / f"{name}.consent.json"),
+    )
+    return town / f"{name}.consent.json", said
+
+
+def edit(town, name, *consents):
+    must("issuer", "publish", town / "issuer", town / "operator" / "status")  # lists count for a minute
+    given = [item for consent in consents for item in ("--consent", consent)]
+    return command(
+        *("edit", town / "photo.png", "--prompt", PROMPT, "--operator", town / "operator"),
+        *("--grantee", GRANTEE, "--out", town / name, *given, "--json"),
+    )
+
+
+def test_without_consent_the_edit_is_refused(town):
+    """Exit 3, the box that needs consent, and no file."""
+    done = edit(town, "refused.png")
+    assert done.code == 3
+    error = json.loads(done.out)["error"]
+    assert "consent.required" in error["codes"] and len(error["boxes"]) == 1
+    assert not any(code in done.out + done.err for code in ("consent.absent", "absent"))
+    assert not (town / "refused.png").exists()
+
+
+def test_with_consent_the_edit_is_released_and_verifies(town):
+    """Exit 0, and the receipt verifies under the operator's key, for this file and no other."""
+    consent, _ = grant(town, "first")
+    done = edit(town, "warm.png", consent)
+    assert done.code == 0, done.err
+    released = Image.open(town / "warm.png")
+    assert released.size == (512, 512), "no band outside the demo"
+    key = town / "operator" / "receipt-key.jwk.json"
+    receipt = town / "warm.png.receipt.json"
+    assert command("verify", town / "warm.png", "--receipt", receipt, "--key", key).code == 0
+    altered = np.asarray(released).copy()
+    altered[0, 0] ^= 1
+    Image.fromarray(altered).save(town / "altered.png")
+    assert command("verify", town / "altered.png", "--receipt", receipt, "--key", key).code == 5
+
+
+def test_after_withdrawal_the_edit_is_refused(town):
+    """She withdraws; the same presentation no longer works, and the requester is not told why."""
+    consent, said = grant(town, "second")
+    request = town / "withdrawal.jwt"
+    must("wallet", "withdraw", town / "wallet", said["grant"], "--out", request)
+    must("issuer", "withdrawal", town / "issuer", request)
+    done = edit(town, "withdrawn.png", consent)
+    assert done.code == 3
+    assert "revoked" not in done.out + done.err
+    assert not (town / "withdrawn.png").exists()
+
+
+def test_refusals_of_a_stranger_and_of_one_who_withdrew_read_alike(town):
+    """G7: but for the record's random name, the requester reads the same."""
+    consent, said = grant(town, "third")
+    must("wallet", "withdraw", town / "wallet", said["grant"], "--out", town / "third.jwt")
+    must("issuer", "withdrawal", town / "issuer", town / "third.jwt")
+
+    def told(done):
+        error = json.loads(done.out)["error"]
+        error.pop("decision_id")
+        return done.code, error
+
+    assert told(edit(town, "a.png")) == told(edit(town, "b.png", consent))
+
+
+def test_assess_says_why_and_releases_nothing(town):
+    """The operator's own view: exact codes in words, exit 3."""
+    must("issuer", "publish", town / "issuer", town / "operator" / "status")
+    done = command(
+        *("assess", town / "photo.png", "--prompt", PROMPT, "--operator", town / "operator"),
+        *("--grantee", GRANTEE),
+    )
+    assert done.code == 3
+    assert "consent.absent" in done.out and "floor.consent-required" in done.out
+
+
+@pytest.mark.parametrize(
+    "arguments,code",
+    [
+        (["edit", "nowhere.png"], 2),
+        (["verify", "nowhere.png", "--receipt", "nowhere.json", "--key", "nowhere.jwk"], 2),
+        (["bench", "prompts", "nowhere.jsonl"], 2),
+        (["wallet", "receive", "nowhere", "nothing.json"], 2),
+        (["demo", "--photo", "nowhere.png"], 2),
+    ],
+)
+def test_bad_input_exits_with_two(arguments, code, tmp_path):
+    """What cannot be read is the caller's to mend."""
+    done = command(*arguments)
+    assert done.code == code, done.err
+    assert "Traceback" not in done.err

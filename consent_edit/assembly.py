@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from consent_edit.consent.match import MatchOutcome, Probe, identity, match_faces
 from consent_edit.consent.verify import ConsentResult
+from consent_edit.encoding import JsonValue
 from consent_edit.perception.observation import (
     Box,
     ChangeObservation,
@@ -20,7 +21,6 @@ from consent_edit.perception.observation import (
 )
 from consent_edit.policy.codes import check_code
 from consent_edit.policy.facts import Facts, PersonFacts
-from consent_edit.store.canonical_json import JsonValue
 from consent_edit.vocabulary import (
     IMAGE_CHECKS,
     MEASURED_OPERATION,
@@ -83,7 +83,11 @@ def matched_consents(
     """
     probes = [Probe(embeddings=face.embeddings) for face in observation.faces]
     matches = match_faces(probes, [consent.templates for consent in consents], thresholds)
-    unplaceable = [consent for consent in consents if not consent.templates]
+    unplaceable = [  # only a failure may fall on a face that nothing matched; consent never does
+        consent
+        for consent in consents
+        if not consent.templates and consent.status is not ConsentStatus.VERIFIED
+    ]
     found: list[ConsentResult] = []
     for match in matches:
         if match.outcome is MatchOutcome.MATCHED:
@@ -118,13 +122,13 @@ def assemble_input(
     runs = (*observation.checks, *prompt.checks)
     return _assembled(
         Stage.INPUT,
-        (*persons, _unseen(prompt, Exposure.NONE if persons else observation.exposure.value)),
-        tuple(face.box for face in observation.faces),
-        operations,
-        [(observation.checks, IMAGE_CHECKS), (prompt.checks, frozenset({CheckName.PROMPT_INTENT}))],
-        runs,
-        environment,
-        matched,
+        persons=(*persons, _unseen(prompt, Exposure.NONE if persons else observation.exposure.value)),
+        boxes=tuple(face.box for face in observation.faces),
+        operations=operations,
+        required=[(observation.checks, IMAGE_CHECKS), (prompt.checks, frozenset({CheckName.PROMPT_INTENT}))],
+        runs=runs,
+        environment=environment,
+        consents=matched,
     )
 
 
@@ -137,7 +141,7 @@ def measured_operations(change: ChangeObservation, operations: frozenset[Operati
         measured |= {MEASURED_OPERATION[region] for region in change.unseen_touched}
     if change.tone and not explained:
         measured.add(Operation.TONE)
-    return frozenset(measured)
+    return frozenset(measured) - operations
 
 
 def assemble_output(
@@ -153,7 +157,8 @@ def assemble_output(
 ) -> Assembled:
     """Facts about the finished file, against the credentials' templates and against the input picture.
 
-    The persons are every face of the output, then every face of the input that the output no longer shows.
+    The persons are every face of the output, then every face of the input that the output no longer shows as
+    that very person: gone, painted over with another's face, or no longer to be recognised.
 
     Args:
         operations: Asked for, read in the prompt, and measured.
@@ -165,22 +170,33 @@ def assemble_output(
     for index, (face, consent) in enumerate(zip(after.faces, matched_after, strict=True)):
         source = pairs.get(index)
         earlier = matched_before[source] if source is not None else _ABSENT
-        consent, kept = _kept(face, consent, earlier, thresholds)
+        touched = change.faces_touched[source] if source is not None else frozenset({Region.FACE})
+        whose, kept = _kept(face, consent, earlier, thresholds)
+        if touched and _put_there(consent, earlier, operations):
+            kept = IdentityKept.FOREIGN
         persons.append(
             replace(
-                _person(face, consent, after.exposure.value, prompt.intent),
-                touched=change.faces_touched[source] if source is not None else frozenset({Region.FACE}),
+                _person(face, whose, after.exposure.value, prompt.intent),
+                touched=touched,
                 identity_kept=kept,
                 exposure_change=change.exposure_change,
             )
         )
-    vanished = [index for index in range(len(before.faces)) if index not in pairs.values()]
+    remaining = {
+        source
+        for index, source in pairs.items()
+        if _is_shown(before.faces[source]) == _is_shown(after.faces[index])
+        and _speaks_for(matched_after[index], matched_before[source], operations)
+    }
+    vanished = [index for index in range(len(before.faces)) if index not in remaining]
     for index in vanished:
+        touched = change.faces_touched[index]
+        hidden = index in pairs.values() and not touched  # still there, only less well seen
         persons.append(
             replace(
                 _person(before.faces[index], matched_before[index], after.exposure.value, prompt.intent),
-                touched=change.faces_touched[index],
-                identity_kept=IdentityKept.UNDETERMINED,
+                touched=touched,
+                identity_kept=IdentityKept.SAME if hidden else IdentityKept.UNDETERMINED,
                 exposure_change=change.exposure_change,
             )
         )
@@ -191,17 +207,17 @@ def assemble_output(
     )
     return _assembled(
         Stage.OUTPUT,
-        (*persons, unseen),
-        (*(face.box for face in after.faces), *(before.faces[index].box for index in vanished)),
-        operations,
-        [
+        persons=(*persons, unseen),
+        boxes=(*(face.box for face in after.faces), *(before.faces[index].box for index in vanished)),
+        operations=operations,
+        required=[
             (after.checks, IMAGE_CHECKS),
             (prompt.checks, frozenset({CheckName.PROMPT_INTENT})),
             (change.checks, frozenset({CheckName.CHANGE})),
         ],
-        (*after.checks, *prompt.checks, *change.checks),
-        environment,
-        (*matched_after, *matched_before),
+        runs=(*after.checks, *prompt.checks, *change.checks),
+        environment=environment,
+        consents=(*matched_after, *matched_before),
     )
 
 
@@ -241,6 +257,24 @@ def _unseen(prompt: PromptObservation, exposure: Exposure) -> PersonFacts:
     )
 
 
+def _is_shown(face: FaceObservation) -> bool:
+    """Whether people would recognise this face."""
+    return face.kind is PersonKind.FACE and face.recognisable is Recognisable.YES
+
+
+def _put_there(consent: ConsentResult, earlier: ConsentResult, operations: frozenset[Operation]) -> bool:
+    """Whether a consenting person's face stands where she did not, and nobody granted a swap."""
+    verified = consent.status is ConsentStatus.VERIFIED
+    return verified and consent is not earlier and Operation.FACE_SWAP not in operations
+
+
+def _speaks_for(now: ConsentResult, earlier: ConsentResult, operations: frozenset[Operation]) -> bool:
+    """Whether the output face at somebody's place answers for her; if not, she is a person of her own."""
+    if now is earlier or now.status is ConsentStatus.ABSENT:
+        return True
+    return earlier.status is ConsentStatus.VERIFIED and Operation.FACE_SWAP in operations
+
+
 def _kept(
     face: FaceObservation,
     consent: ConsentResult,
@@ -249,8 +283,8 @@ def _kept(
 ) -> tuple[ConsentResult, IdentityKept]:
     """Whose the output face is, and whether it still is that person's.
 
-    A face that matches nobody, but stands where a consenting person stood and still reads as that person by one
-    of the embedders, is that person ``ALTERED``; any other unmatched face is ``FOREIGN``.
+    A face that matches nobody, but stands where a consenting person stood and still reads as that person by
+    one of the embedders, is that person ``ALTERED``; any other unmatched face is ``FOREIGN``.
     """
     probe = Probe(embeddings=face.embeddings)
     if consent.templates and consent.status is not ConsentStatus.ABSENT:
@@ -295,6 +329,7 @@ def _iou(a: Box, b: Box) -> float:
 
 def _assembled(
     stage: Stage,
+    *,
     persons: tuple[PersonFacts, ...],
     boxes: tuple[Box, ...],
     operations: frozenset[Operation],
@@ -303,9 +338,7 @@ def _assembled(
     environment: Environment,
     consents: Sequence[ConsentResult],
 ) -> Assembled:
-    failed = tuple(
-        dict.fromkeys(code for given, names in required for code in _failures(given, names))
-    )
+    failed = tuple(dict.fromkeys(code for given, names in required for code in _failures(given, names)))
     facts = Facts(
         stage=stage,
         persons=persons,
@@ -320,9 +353,7 @@ def _assembled(
         effective_checks=tuple(_described(run) for run in runs),
         consents=tuple(
             {
-                consent.use_id: consent
-                for consent in consents
-                if consent.status is ConsentStatus.VERIFIED
+                consent.use_id: consent for consent in consents if consent.status is ConsentStatus.VERIFIED
             }.values()
         ),
     )

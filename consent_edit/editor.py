@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+
+from PIL import Image
 
 from consent_edit import assembly
 from consent_edit.assembly import Assembled
 from consent_edit.consent.verify import ConsentQuery, ConsentResult, verify_presentation
 from consent_edit.enrolment import models_of
-from consent_edit.errors import ArgumentRejected, ConsentEditError, EditRefused, InputError
-from consent_edit.evidence.finish import finish
+from consent_edit.errors import ArgumentRejected, CheckFailed, ConsentEditError, InputError
+from consent_edit.evidence.finish import Candidate, finish
 from consent_edit.gate import Finished, Gate
 from consent_edit.intake.canonical import CanonicalImage
 from consent_edit.intake.decode import decode, from_pil
@@ -28,10 +31,15 @@ PIPELINE_DEADLINE_S = 600.0
 """A run is aborted at its next step after this long; a hung pipeline must not hold a clearance for ever."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class _Intake:
-    """Steps 1 and 2: the request with its pixels canonical, its call bound, its words and picture read."""
+    """Steps 1 and 2: the request with its pixels canonical, its call bound, its words and picture read.
 
+    Attributes:
+        at: When, unix seconds; no later reading of the clock may come before it.
+    """
+
+    at: int
     call: BoundCall
     image: CanonicalImage
     seen: ImageObservation
@@ -55,7 +63,8 @@ class ConsentEditor:
         self.family = classify(pipeline)
         self.pipeline = pipeline
         self.operator = operator
-        self.perception: Perception = perception or PerceptionProcess(limits=operator.thresholds)
+        own = PerceptionProcess(limits=operator.thresholds) if perception is None else perception
+        self.perception: Perception = own
         self._gate = Gate(operator)
 
     def assess(self, request: EditRequest) -> Decision:
@@ -64,9 +73,10 @@ class ConsentEditor:
         Raises:
             InputError: the request cannot be used.
         """
-        taken = self._take_in(request)
-        snapshot = self.operator.snapshot()
-        return self._gate.decide(self._judge_input(request, taken, snapshot), snapshot)
+        with _ours():
+            taken = self._take_in(request)
+            snapshot = self.operator.snapshot()
+            return self._gate.decide(self._judge_input(request, taken, snapshot), snapshot)
 
     def edit(self, request: EditRequest, *, cancelled: Callable[[], bool] = lambda: False) -> EditResult:
         """Edit one picture.
@@ -83,13 +93,13 @@ class ConsentEditor:
             EditRefused: the decision was to refuse; it stands in the log.
             Unavailable: a needed part is missing or broke (``check.*``); nothing left.
         """
-        taken = self._take_in(request)  # 1 intake, 2 perception
-        snapshot = self.operator.snapshot()
-        assembled = self._judge_input(request, taken, snapshot)  # 3 consent, 4 policy
-        clearance = self._gate.admit(  # 5 gate
-            assembled, snapshot, taken.call.digest({self._image_argument: taken.image.digest})
-        )
-        try:
+        with _ours():
+            taken = self._take_in(request)  # 1 intake, 2 perception
+            snapshot = self.operator.snapshot()
+            assembled = self._judge_input(request, taken, snapshot)  # 3 consent, 4 policy
+            call_digest = taken.call.digest({self._image_argument: taken.image.digest})
+            clearance = self._gate.admit(assembled, snapshot, call_digest)  # 5 gate
+        with self._gate.noting(clearance):
             pixels = runner.run(  # 6 pipelines
                 self.pipeline,
                 taken.call,
@@ -98,38 +108,38 @@ class ConsentEditor:
                 deadline_s=PIPELINE_DEADLINE_S,
                 cancelled=cancelled,
             )
-            candidate = finish(  # 7 finish
-                pixels, environment=snapshot.trust.environment, file_format=request.file_format
-            )
-            seen = self.perception.observe_image(candidate.image)  # 8 perception, of the decoded file
-            content = CanonicalImage.of(candidate.image.pixels[: candidate.picture_rows])
-            change = self.perception.observe_change(taken.image, content, taken.seen, seen)
-            operations = taken.operations | assembly.measured_operations(change, taken.operations)
-            current = self.operator.snapshot()
-            consents = self._consents(request, taken, operations, snapshot, current)
-            finished = Finished(  # 9 policy, status read again
-                candidate=candidate,
-                observed_digest=seen.digest,
-                input_digest=taken.image.digest,
-                trust_digest=current.trust.digest,
-                assembled=assembly.assemble_output(
-                    taken.seen,
-                    replace(seen, height=content.height),
-                    taken.prompt,
-                    change,
-                    consents,
-                    operations,
-                    thresholds=_strictest(snapshot, current),
-                    environment=snapshot.trust.environment,
-                ),
-                purpose=request.purpose,
-            )
-            return self._gate.release(clearance, finished)  # 10 gate
-        except EditRefused:
-            raise  # stands in the log already
-        except ConsentEditError as error:
-            self._gate.note_failure(clearance, error)
-            raise
+            environment = snapshot.trust.environment
+            candidate = finish(pixels, environment=environment, file_format=request.file_format)  # 7 finish
+            finished = self._judge_output(request, taken, candidate, snapshot)  # 8 perception, 9 policy
+        return self._gate.release(clearance, finished)  # 10 gate
+
+    def _judge_output(
+        self, request: EditRequest, taken: _Intake, candidate: Candidate, snapshot: Snapshot
+    ) -> Finished:
+        """What the decoded file shows, against the input picture, and consent as it stands now."""
+        seen = self.perception.observe_image(candidate.image)
+        content = CanonicalImage.of(candidate.image.pixels[: candidate.picture_rows])
+        shown = replace(seen, height=content.height)
+        change = self.perception.observe_change(taken.image, content, taken.seen, seen)
+        operations = taken.operations | assembly.measured_operations(change, taken.operations)
+        current = self.operator.snapshot()
+        return Finished(
+            candidate=candidate,
+            observed_digest=seen.digest,
+            input_digest=taken.image.digest,
+            trust_digest=current.trust.digest,
+            assembled=assembly.assemble_output(
+                taken.seen,
+                shown,
+                taken.prompt,
+                change,
+                self._consents(request, taken, operations, snapshot, current),
+                operations,
+                thresholds=_strictest(snapshot, current),
+                environment=snapshot.trust.environment,
+            ),
+            purpose=request.purpose,
+        )
 
     def close(self) -> None:
         """Stop the perception process."""
@@ -148,7 +158,11 @@ class ConsentEditor:
         if request.negative_prompt and len(self.family.text_arguments) < 2:
             raise ArgumentRejected(f"{self.family.name} takes no negative prompt")
         call = bind(self.pipeline, self.family, (), keywords)
+        at = self.operator.clock()
+        self.operator.store.check_clock(at)  # what could not be logged is not begun
         seen = self.perception.observe_image(image)
+        if seen.digest != image.digest:
+            raise CheckFailed("another picture was looked at", code="check.observation")
         prompt = self.perception.read_prompt([call.prompt], negative=call.negative_texts)
         looked = all(run.outcome is CheckOutcome.RAN for run in seen.checks)  # else: refused for the check
         if looked and len(request.presentations) > len(seen.faces):
@@ -157,7 +171,7 @@ class ConsentEditor:
                 code="input.presentations",
                 remedy="present the consent of the people depicted only, once each",
             )
-        return _Intake(call, image, seen, prompt, self._operations(request, prompt))
+        return _Intake(at, call, image, seen, prompt, self._operations(request, prompt))
 
     def _operations(self, request: EditRequest, prompt: PromptObservation) -> frozenset[Operation]:
         """Asked and read. Words that were not understood may ask for anything the pipeline can do."""
@@ -190,13 +204,16 @@ class ConsentEditor:
         *snapshots: Snapshot,
     ) -> list[ConsentResult]:
         """Every presentation verified under every snapshot; the first that does not verify speaks for it."""
+        now = self.operator.clock()
+        if now < taken.at:  # an older time would hide a withdrawal since
+            raise CheckFailed("the clock went backwards during the edit", code="check.clock-behind")
         query = ConsentQuery(
             audience=self.operator.audience,
             grantee=request.grantee,
             operations=operations,
             purpose=request.purpose,
             photos=frozenset({taken.image.digest}),
-            now=self.operator.clock(),
+            now=now,
             models=models_of(taken.seen),
         )
         results = []
@@ -226,6 +243,19 @@ def _strictest(*snapshots: Snapshot) -> dict[str, float]:
 
 
 def _canonical(picture: Picture) -> CanonicalImage:
-    if isinstance(picture, CanonicalImage):
-        return CanonicalImage.of(picture.pixels)  # never a digest that somebody else computed
+    if isinstance(picture, CanonicalImage):  # never a digest that somebody else computed, nor past the limits
+        return from_pil(Image.fromarray(CanonicalImage.of(picture.pixels).pixels))
     return decode(picture).image if isinstance(picture, bytes) else from_pil(picture)
+
+
+@contextmanager
+def _ours() -> Iterator[None]:
+    """No foreign exception leaves, whatever a host's perception, clock or store raises."""
+    try:
+        yield
+    except ConsentEditError:
+        raise
+    except Exception as error:
+        raise CheckFailed(
+            f"the edit broke off with {type(error).__name__}", code="check.edit-failed"
+        ) from error

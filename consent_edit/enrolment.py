@@ -1,4 +1,4 @@
-"""What an issuer's own perception of a photo becomes at enrolment: embeddings, size, score, and how many faces."""
+"""What an issuer's own perception of a photo becomes at enrolment: embeddings, size, score, faces."""
 
 from __future__ import annotations
 

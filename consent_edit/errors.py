@@ -92,7 +92,8 @@ class EditRefused(ConsentEditError):
 
     Attributes:
         codes: Public reason codes, never empty; every consent code reads ``consent.required``.
-        boxes: Boxes (x, y, width, height in pixels) of the people whose consent is needed.
+        boxes: Boxes (x, y, width, height in pixels) of the people whose consent is needed: in the
+            picture handed in, or, when the output was refused, in the picture that did not leave.
         remedies: What to do next, a sentence each.
         decision_id: Name of the decision record in the operator's log; empty if none could be written.
     """

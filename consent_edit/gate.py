@@ -1,33 +1,40 @@
 """The gate: admits an edit to the pipeline, and releases a finished file. Nothing else does either.
 
 ``admit`` gives the only thing the pipeline runner accepts, a :class:`Clearance`, for one call over one set of
-pixels. ``release`` re-runs the floor, asks for the meet of what was in force at admission and what is in force
-now, writes log entry, decision record and use counts in one transaction; then, and only then, hands out bytes.
-A refusal is written down before it is raised; if it cannot be written, that is an error, and still no release.
+pixels. ``release`` re-runs the floor, asks for the meet of what was in force at admission and what is in
+force now, writes log entry, decision record and use counts in one transaction; then, and only then, hands out
+bytes. A refusal is written down before it is raised; if it cannot be written, that is an error, and still no
+release.
 """
 
 from __future__ import annotations
 
+import re
 import secrets
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Final, Never, NoReturn, final
 
 from consent_edit.assembly import Assembled
-from consent_edit.errors import CheckFailed, ConsentEditError, ConsentInvalid, EditRefused
+from consent_edit.encoding import JsonValue, canonical_json
+from consent_edit.errors import CheckFailed, ConsentInvalid, EditRefused, InputError, Unavailable
 from consent_edit.evidence.finish import OUTPUT_LIMITS, Candidate
-from consent_edit.evidence.log import Event, draft_leaf, log_refusal, log_release
+from consent_edit.evidence.log import Event, SaltedLeaf, draft_leaf, log_refusal, log_release
 from consent_edit.evidence.receipt import describe_release, sign_receipt
 from consent_edit.intake.decode import decode
 from consent_edit.operator import Operator, Snapshot
 from consent_edit.policy import floor
 from consent_edit.policy.decision import Decision, decide, meet, public_view
-from consent_edit.policy.record import JsonValue
 from consent_edit.request import EditResult
+from consent_edit.store.ledger import LogEntry
+from consent_edit.store.merkle import leaf_hash
 from consent_edit.vocabulary import ConsentStatus, Purpose, Stage
 
 _SEAL: Final = object()
+_BROKE_OFF: Final = "check.edit-failed"
+_BREAK_CODE: Final = re.compile(r"(?:input|check)\.[a-z0-9][a-z0-9_-]{0,63}")
 
 
 @final
@@ -57,8 +64,8 @@ class Clearance:
         """Use the clearance for the run it was given for.
 
         Raises:
-            CheckFailed: ``check.clearance-spent`` the second time, ``check.clearance-mismatch`` when the call or
-                its pixels are not the ones that were admitted.
+            CheckFailed: ``check.clearance-spent`` the second time, ``check.clearance-mismatch`` when the call
+                or its pixels are not the ones that were admitted.
         """
         with self._lock:
             if self._spent:
@@ -154,15 +161,23 @@ class Gate:
 
         Raises:
             EditRefused: the meet of old and current policy refuses, or a use count ran out meanwhile.
-            CheckFailed: what was checked is not what would leave, or the clearance is not good.
+            CheckFailed: what was checked is not what would leave, trust or the clearance is not good.
             StoreUnavailable: log, record and use counts could not be written together; nothing leaves.
         """
+        with self.noting(clearance, refuses=True):
+            return self._release(clearance, finished)
+
+    def _release(self, clearance: Clearance, finished: Finished) -> EditResult:
         assembled = finished.assembled
         if assembled.facts.stage is not Stage.OUTPUT:
             raise CheckFailed("only output facts release", code="check.stage")
-        decision = self.decide(assembled, clearance.snapshot, self.operator.snapshot())
+        current = self.operator.snapshot()
+        decision = self.decide(assembled, clearance.snapshot, current)
         if not decision.allowed or floor.judge(assembled.facts):
             self.refuse(decision, assembled)
+        # G6: consent was read under the trust list in force now.
+        if finished.trust_digest != current.trust.digest:
+            raise CheckFailed("the trust list changed while consent was read", code="check.trust-changed")
         # G5: what was checked is what leaves.
         leaving = decode(finished.candidate.data, limits=OUTPUT_LIMITS).image.digest
         if not leaving == finished.observed_digest == finished.candidate.image.digest:
@@ -188,14 +203,34 @@ class Gate:
             decision_id=decision_id,
         )
 
-    def note_failure(self, clearance: Clearance, error: ConsentEditError) -> None:
-        """Write down that an admitted edit broke off, so that no admission stands in the dark.
+    @contextmanager
+    def noting(self, clearance: Clearance, *, refuses: bool = False) -> Iterator[None]:
+        """Whatever breaks off an admitted edit in here is written down, and leaves as an error of ours.
+
+        Args:
+            refuses: Whether a refusal in here is the gate's own, which stands in the log already. One that
+                anything else raises has no record, and counts as a break.
 
         Raises:
+            ConsentEditError: an ``input.*`` or ``check.*`` one as it was, else ``check.edit-failed``.
             StoreUnavailable: it could not be written.
         """
-        record = {**clearance.decision.to_record(), "broke_off": error.code}
-        self._log_refusal(secrets.token_hex(16), record, clearance.decision, (error.code,))
+        try:
+            yield
+        except BaseException as error:
+            if refuses and isinstance(error, EditRefused):
+                raise
+            ours = error if isinstance(error, InputError | Unavailable) else _broke_off(error)
+            self._note_failure(clearance, ours.code)
+            if ours is error or not isinstance(error, Exception):  # an interrupt goes on, but not unrecorded
+                raise
+            raise ours from error
+
+    def _note_failure(self, clearance: Clearance, code: str) -> None:
+        """So that no admission stands in the dark; free words of a pipeline's do not enter the log."""
+        told = code if _BREAK_CODE.fullmatch(code) else _BROKE_OFF
+        record = {**clearance.decision.to_record(), "broke_off": told}
+        self._log_refusal(secrets.token_hex(16), record, clearance.decision, (told,))
 
     def _refuse_as(self, status: ConsentStatus, clearance: Clearance, assembled: Assembled) -> NoReturn:
         """Refuse with every verified consent read as ``status``."""
@@ -242,28 +277,38 @@ class Gate:
             policy_digest=decision.policy_digest,
             floor_digest=decision.floor_digest,
         )
+        # Rehearsed as the only entry of a log: what cannot be receipted or signed burns no use.
+        alone = canonical_json(draft.leaf.as_json())
+        self._receipt(finished, draft, LogEntry(0, 1, leaf_hash(alone).hex(), (), alone))
         try:
-            entry = log_release(
+            logged: LogEntry | ConsentStatus = log_release(
                 self.operator.store,
                 grants=[(consent.use_id, consent.max_uses or None) for consent in consents],
                 record={**decision.to_record(), "admitted": clearance.decision.to_record()},
                 draft=draft,
             )
-        except ConsentInvalid as spent:  # another release took the last use meanwhile; nothing was written
-            self._refuse_as(spent.status, clearance, finished.assembled)
+        except ConsentInvalid as error:  # another release took the last use meanwhile; nothing was written
+            logged = error.status
+        if isinstance(logged, ConsentStatus):  # G7: out of the handler, for a chained error would say why
+            self._refuse_as(logged, clearance, finished.assembled)
+        receipt = self._receipt(finished, draft, logged)
+        return EditResult(released=candidate.data, receipt=receipt, decision_id=decision_id)
+
+    def _receipt(self, finished: Finished, draft: SaltedLeaf, entry: LogEntry) -> str:
+        assembled = finished.assembled
         receipt = describe_release(
-            candidate=candidate,
+            candidate=finished.candidate,
             draft=draft,
             entry=entry,
-            environment=finished.assembled.facts.environment,
-            consents=[(consent.issuer, consent.assurance) for consent in consents],
+            environment=assembled.facts.environment,
+            consents=[(consent.issuer, consent.assurance) for consent in assembled.consents],
             trust_list_digest=finished.trust_digest,
-            checks=finished.assembled.effective_checks,
-            operations=finished.assembled.facts.operations,
+            checks=assembled.effective_checks,
+            operations=assembled.facts.operations,
             purpose=finished.purpose,
         )
-        return EditResult(
-            released=candidate.data,
-            receipt=sign_receipt(receipt, self.operator.receipt_key),
-            decision_id=decision_id,
-        )
+        return sign_receipt(receipt, self.operator.receipt_key)
+
+
+def _broke_off(error: BaseException) -> CheckFailed:
+    return CheckFailed(f"the edit broke off with {type(error).__name__}", code=_BROKE_OFF)

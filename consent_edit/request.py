@@ -9,6 +9,7 @@ from typing import Literal
 from PIL import Image
 
 from consent_edit.consent.presentation import Presentation
+from consent_edit.errors import InputError
 from consent_edit.evidence.finish import OUTPUT_LIMITS
 from consent_edit.intake.canonical import CanonicalImage
 from consent_edit.intake.decode import decode
@@ -29,22 +30,46 @@ class EditRequest:
         prompt: What to do to it, in words.
         grantee: Who edits: the client id or key thumbprint that grants name. The host authenticates it.
         presentations: Consent of the people depicted; at most one a face.
-        operations: What the edit does, where the words do not say it plainly; joined with what is read in them.
+        operations: What the edit does, where the words do not say it plainly; joined with what they say.
         purpose: Why it is done; a grant is for one purpose.
         negative_prompt: What to steer away from.
         settings: Further arguments of the pipeline, from its family's allow-list.
         file_format: Format of the file that leaves.
     """
 
-    image: Picture
-    prompt: str
+    image: Picture = field(repr=False)
+    prompt: str = field(repr=False)
     grantee: str
     presentations: tuple[Presentation, ...] = ()
     operations: frozenset[Operation] = frozenset()
     purpose: Purpose = Purpose.PERSONAL
-    negative_prompt: str = ""
-    settings: Mapping[str, object] = field(default_factory=dict)
+    negative_prompt: str = field(default="", repr=False)
+    settings: Mapping[str, object] = field(default_factory=dict, repr=False)
     file_format: FileFormat = "png"
+
+    def __post_init__(self) -> None:
+        """INVARIANT: values of plain types and of its own: none can answer two checks differently.
+
+        Raises:
+            InputError: ``input.request``: a field is not of its type, or outside the vocabulary.
+        """
+        try:
+            texts = ("prompt", "grantee", "negative_prompt")
+            held = {name: plain_text(getattr(self, name)) for name in texts}
+            own: dict[str, object] = {
+                **held,
+                "presentations": tuple(
+                    Presentation(plain_text(one.credential), plain_text(one.grant))
+                    for one in self.presentations
+                ),
+                "operations": frozenset(Operation(one) for one in self.operations),
+                "purpose": Purpose(self.purpose),
+                "settings": dict(self.settings),
+            }
+        except (TypeError, ValueError, AttributeError) as error:
+            raise InputError("a field of the request is not of its type", code="input.request") from error
+        for name, value in own.items():
+            object.__setattr__(self, name, value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,11 +82,22 @@ class EditResult:
         decision_id: Name of the decision record in the operator's log.
     """
 
-    released: bytes
-    receipt: str
+    released: bytes = field(repr=False)
+    receipt: str = field(repr=False)
     decision_id: str
 
     @property
     def images(self) -> list[Image.Image]:
         """The released file decoded; one picture."""
         return [Image.fromarray(decode(self.released, limits=OUTPUT_LIMITS).image.pixels)]
+
+
+def plain_text(value: object) -> str:
+    """The characters of a text as a plain ``str``: a subclass could show every reader another text.
+
+    Raises:
+        TypeError: it is no text.
+    """
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return str.__str__(value)

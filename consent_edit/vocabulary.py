@@ -226,9 +226,7 @@ REQUIRED_CHECKS: Final[dict[Stage, frozenset[CheckName]]] = {
 }
 """The must-run set per stage: fixed here, recorded in every decision, never a setting."""
 
-WHOLE_PICTURE_OPERATIONS: Final = frozenset(
-    {Operation.TONE, Operation.BACKGROUND, Operation.RESTORE}
-)
+WHOLE_PICTURE_OPERATIONS: Final = frozenset({Operation.TONE, Operation.BACKGROUND, Operation.RESTORE})
 """What may be done to a picture with people in it who gave no consent (floor.hands-off)."""
 
 PHOTO_BOUND_OPERATIONS: Final = frozenset(

@@ -31,7 +31,7 @@ from consent_edit.pipelines import grading_colour as colour  # noqa: E402
 from consent_edit.pipelines.grading import SLIDER_SCALE, GradingPipeline  # noqa: E402
 from consent_edit.pipelines.grading_looks import LOOKS, borne_out, effects  # noqa: E402
 from consent_edit.pipelines.grading_model import GradingDenoiser  # noqa: E402
-from consent_edit.pipelines.grading_words import WORDS, word_features  # noqa: E402
+from consent_edit.pipelines.grading_words import WORDS, negated, word_features  # noqa: E402
 from scripts.grading_phrases import (  # noqa: E402
     Ask,
     compounds,
@@ -107,6 +107,8 @@ def train_model(groups: list[dict[str, str]], steps: int = STEPS) -> GradingPipe
     asks = [ask for group in groups for ask in variants(group)]
     asks += compounds(groups, 5000, random_words) + noise_sentences(500, random_words)
     asks += parts_of_pictures(load_groups()[1])
+    # To the model "I don't want it warmer" is "warmer"; the pipeline refuses it by its words, before that.
+    asks = [ask for ask in asks if not negated(ask.text)]
     sentences = embed(asks)
     labels = torch.zeros(len(asks), len(LOOKS) + 1)
     names = list(LOOKS)

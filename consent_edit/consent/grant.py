@@ -6,16 +6,15 @@ grant malformed, never wider.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import Annotated, Final, Literal, TypeAlias, TypeVar
 
 from pydantic import Field, model_validator
 
-from consent_edit.consent.encoding import parse_object
 from consent_edit.consent.jose import sign_compact, verify_compact
 from consent_edit.consent.keys import PublicJwk, SigningKey
 from consent_edit.consent.wire import Digest, Seconds, StatusClaim, StatusRef, Text, Wire, read_wire
+from consent_edit.intake.digests import byte_digest
 from consent_edit.vocabulary import Operation, Purpose
 
 GRANT_TYP: Final = "consent-grant+jwt"
@@ -137,10 +136,8 @@ def verify_withdrawal(token: str, key: PublicJwk) -> Withdrawal:
 
 def token_sha256(token: str) -> str:
     """``sha256:<hex>`` over a token as it travels."""
-    return f"sha256:{hashlib.sha256(token.encode('ascii')).hexdigest()}"
+    return byte_digest(token.encode("ascii"))
 
 
 def _read(model: type[_Model], token: str, key: PublicJwk, typ: str) -> _Model:
-    verified = verify_compact(token, key, typ=typ)
-    parse_object(verified.payload)  # strict JSON first: no duplicate name reaches the schema
-    return read_wire(model, verified.payload)
+    return read_wire(model, verify_compact(token, key, typ=typ).payload)

@@ -34,6 +34,7 @@ from consent_edit.consent.status_service import IssuerStatus
 from consent_edit.consent.templates import FaceTemplate
 from consent_edit.consent.trust import IssuerEntry, StatusServiceEntry
 from consent_edit.consent.wire import StatusRef
+from consent_edit.encoding import JsonValue
 from consent_edit.errors import EnrolmentRefused
 from consent_edit.vocabulary import Assurance, Environment
 
@@ -141,7 +142,7 @@ class Issuer:
             raise EnrolmentRefused("the weight file of an embedder is not named")
         own, *stock = self.status.allot(holder, 1 + GRANT_STOCK)
         entry = StatusRef(idx=own, uri=self.status.uri)
-        claims: dict[str, object] = {
+        claims: dict[str, JsonValue] = {
             "iss": self.name,
             "iat": now,
             "nbf": now,

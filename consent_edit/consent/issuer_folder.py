@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from consent_edit.consent.encoding import compact_json, parse_object
 from consent_edit.consent.issue import Issuer
 from consent_edit.consent.keys import Algorithm, SigningKey, write_private
 from consent_edit.consent.status_service import IssuerStatus
 from consent_edit.consent.trust import IssuerEntry, StatusServiceEntry, TrustListClaims
 from consent_edit.consent.wire import Text, Wire, read_wire
+from consent_edit.encoding import canonical_json
 from consent_edit.errors import InputError
 from consent_edit.vocabulary import Assurance, Environment
 
@@ -79,7 +79,6 @@ def open_issuer(folder: Path, *, environment: Environment = Environment.PRODUCTI
         data = (folder / SETTINGS).read_bytes()
     except OSError as error:
         raise InputError(f"no issuer in {folder.name}", code="input.issuer") from error
-    parse_object(data)
     settings = read_wire(IssuerSettings, data)
     if settings.environment is not environment:
         raise InputError(f"this is a {settings.environment} issuer", code="input.issuer")
@@ -116,7 +115,7 @@ def _create(folder: Path, settings: IssuerSettings, algorithm: Algorithm) -> Iss
         raise InputError(f"cannot make the folder {folder.name}", code="input.issuer") from error
     SigningKey.generate(algorithm).save(folder / ISSUER_KEY)
     SigningKey.generate(algorithm).save(folder / STATUS_KEY)
-    write_private(folder / SETTINGS, compact_json(settings.model_dump(mode="json")), new=True)
+    write_private(folder / SETTINGS, canonical_json(settings.model_dump(mode="json")), new=True)
     return _open(folder, settings)
 
 

@@ -19,15 +19,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from consent_edit.consent.encoding import (
-    Json,
-    b64url_decode,
-    b64url_encode,
-    compact_json,
-    malformed,
-    parse_object,
-)
+from consent_edit.consent.encoding import b64url_decode, malformed, parse_object
 from consent_edit.consent.keys import Algorithm, PublicJwk, SigningKey
+from consent_edit.encoding import Json, JsonValue, b64url_encode, canonical_json
 from consent_edit.errors import ConsentInvalid
 from consent_edit.vocabulary import ConsentStatus
 
@@ -94,7 +88,7 @@ def verify_compact(
 
 
 def sign_compact(
-    payload: Mapping[str, object] | bytes,
+    payload: Mapping[str, JsonValue] | bytes,
     key: SigningKey,
     *,
     typ: str,
@@ -104,16 +98,16 @@ def sign_compact(
     """Sign a payload as a compact JWS.
 
     Args:
-        payload: Claims, written as compact JSON, or bytes signed as they are.
+        payload: Claims, written as canonical JSON (RFC 8785), or bytes signed as they are.
         typ: The media type without ``application/``.
         kid: Key id to put in the header, if any.
         headers: Further header members, text only.
     """
-    header: dict[str, object] = {**(headers or {}), "alg": key.public.algorithm.value, "typ": typ}
+    header: dict[str, JsonValue] = {**(headers or {}), "alg": key.public.algorithm.value, "typ": typ}
     if kid:
         header["kid"] = kid
-    body = payload if isinstance(payload, bytes) else compact_json(payload)
-    signed = f"{b64url_encode(compact_json(header))}.{b64url_encode(body)}"
+    body = payload if isinstance(payload, bytes) else canonical_json(payload)
+    signed = f"{b64url_encode(canonical_json(header))}.{b64url_encode(body)}"
     return f"{signed}.{b64url_encode(key.sign(signed.encode('ascii')))}"
 
 

@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from consent_edit.consent.encoding import b64url_decode, b64url_encode, compact_json, malformed, parse_object
+from consent_edit.consent.encoding import b64url_decode, malformed, parse_object
+from consent_edit.encoding import b64url_encode, canonical_json
 from consent_edit.errors import ConsentInvalid, InputError
 from consent_edit.vocabulary import ConsentStatus
 
@@ -68,7 +69,7 @@ class PublicJwk:
     def of(cls, key: _PublicKey, kid: str = "") -> PublicJwk:
         """Wrap a key of the cryptography library (P-256 or Ed25519)."""
         algorithm = Algorithm.ED25519 if isinstance(key, _EdPublic) else Algorithm.ES256
-        digest = hashlib.sha256(compact_json(_members(key))).digest()
+        digest = hashlib.sha256(canonical_json(_members(key))).digest()
         thumbprint = b64url_encode(digest)
         return cls(algorithm=algorithm, thumbprint=thumbprint, kid=kid or thumbprint, key=key)
 
@@ -85,7 +86,7 @@ class PublicJwk:
         """
         if "d" in jwk or "k" in jwk:
             raise malformed("a JWK for verifying must hold no secret")
-        use, operations, alg = jwk.get("use", "sig"), jwk.get("key_ops", ["verify"]), jwk.get("alg")
+        use, operations = jwk.get("use", "sig"), jwk.get("key_ops", ["verify"])
         if use != "sig" or not isinstance(operations, list | tuple) or "verify" not in operations:
             raise malformed("the JWK is not meant for verifying signatures")
         if len({str(entry) for entry in operations}) != len(operations):
@@ -95,16 +96,25 @@ class PublicJwk:
             raise malformed("kid must be text")
         match jwk.get("kty"), jwk.get("crv"):
             case "EC", "P-256":
-                allowed: tuple[object, ...] = (None, "ES256")
+                allowed = {"ES256"}
                 key: _PublicKey = _p256(jwk)
             case "OKP", "Ed25519":
-                allowed = (None, "Ed25519", "EdDSA")
+                allowed = {"Ed25519", "EdDSA"}
                 key = _ed25519(jwk)
             case _:
                 raise malformed("only P-256 and Ed25519 keys are taken")
-        if alg not in allowed:
+        if "alg" in jwk and str(jwk["alg"]) not in allowed:
             raise malformed("the JWK names an algorithm that is not its own")
         return cls.of(key, kid)
+
+    @classmethod
+    def read(cls, data: bytes) -> PublicJwk:
+        """Read a JWK from its JSON text.
+
+        Raises:
+            ConsentInvalid: as :meth:`parse`; also for a text that is not strict JSON.
+        """
+        return cls.parse(parse_object(data))
 
     def export(self) -> dict[str, str]:
         """The public JWK with ``alg``, ``kid`` and ``use``."""
@@ -180,7 +190,7 @@ class SigningKey:
         Raises:
             InputError: the file is there already; keys are never overwritten.
         """
-        write_private(path, compact_json(self.export_private()), new=True)
+        write_private(path, canonical_json(self.export_private()), new=True)
 
     @classmethod
     def load(cls, path: Path) -> SigningKey:

@@ -8,9 +8,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from consent_edit.consent.encoding import compact_json, parse_object
 from consent_edit.consent.jose import MAX_TOKEN
 from consent_edit.consent.wire import StatusRef, Wire, read_wire
+from consent_edit.encoding import canonical_json
 from consent_edit.errors import InputError
 
 
@@ -28,7 +28,7 @@ class Presentation:
 
     def to_json(self) -> str:
         """The form in which it travels in a file."""
-        return compact_json({"credential": self.credential, "grant": self.grant}).decode("utf-8")
+        return canonical_json({"credential": self.credential, "grant": self.grant}).decode("utf-8")
 
     @classmethod
     def from_json(cls, text: str) -> Presentation:
@@ -37,9 +37,7 @@ class Presentation:
         Raises:
             ConsentInvalid: ``MALFORMED``.
         """
-        data = text.encode("utf-8", "replace")
-        parse_object(data)
-        wire = read_wire(_PresentationFile, data)
+        wire = read_wire(_PresentationFile, text.encode("utf-8", "replace"))
         return cls(credential=wire.credential, grant=wire.grant)
 
     @classmethod
@@ -77,9 +75,7 @@ class CredentialPackage(Wire):
             InputError: the file cannot be read.
             ConsentInvalid: ``MALFORMED``.
         """
-        data = _file(path, "input.credential").encode("utf-8")
-        parse_object(data)
-        return read_wire(cls, data)
+        return read_wire(cls, _file(path, "input.credential").encode("utf-8"))
 
 
 def _file(path: Path, code: str) -> str:

@@ -14,16 +14,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from consent_edit.consent.encoding import (
-    MAX_DEPTH,
-    Json,
-    b64url_decode,
-    b64url_encode,
-    compact_json,
-    malformed,
-    parse_json,
-)
+from consent_edit.consent.encoding import b64url_decode, malformed, parse_json
 from consent_edit.consent.jose import MAX_TOKEN
+from consent_edit.encoding import MAX_DEPTH, Json, JsonValue, b64url_encode, canonical_json
+from consent_edit.intake.digests import byte_digest
 
 MAX_DISCLOSURES: Final = 64
 """Disclosures a presentation may hold; ours hold three."""
@@ -80,7 +74,7 @@ def parse(text: str) -> SdJwt:
 
 def presentation_hash(text: str) -> str:
     """``sha256:<hex>`` over the presentation; a grant's ``vc_hash`` names it."""
-    return f"sha256:{hashlib.sha256(text.encode('ascii')).hexdigest()}"
+    return byte_digest(text.encode("ascii"))
 
 
 def reveal(payload: Mapping[str, Json], disclosures: Collection[Disclosure]) -> dict[str, Json]:
@@ -101,14 +95,16 @@ def reveal(payload: Mapping[str, Json], disclosures: Collection[Disclosure]) -> 
     return claims
 
 
-def conceal(claims: Mapping[str, object], hidden: Collection[str]) -> tuple[dict[str, object], list[str]]:
+def conceal(
+    claims: Mapping[str, JsonValue], hidden: Collection[str]
+) -> tuple[dict[str, JsonValue], list[str]]:
     """Split claims into a payload to sign and the disclosures of the ``hidden`` ones, 128-bit salts each.
 
     Returns:
         The payload with sorted ``_sd`` digests and ``_sd_alg``, and the encoded disclosures.
     """
     disclosures = [
-        b64url_encode(compact_json([b64url_encode(secrets.token_bytes(16)), name, claims[name]]))
+        b64url_encode(canonical_json([b64url_encode(secrets.token_bytes(16)), name, claims[name]]))
         for name in sorted(hidden)
     ]
     payload = {name: value for name, value in claims.items() if name not in hidden}

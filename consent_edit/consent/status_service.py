@@ -8,7 +8,6 @@ under one the request brings. Entries are flipped one way only: nothing can be u
 
 from __future__ import annotations
 
-import json
 import secrets
 import sqlite3
 import threading
@@ -18,12 +17,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from consent_edit.consent.encoding import b64url_encode, parse_object
 from consent_edit.consent.grant import verify_withdrawal
 from consent_edit.consent.jose import sign_compact, unverified
 from consent_edit.consent.keys import PublicJwk, SigningKey
 from consent_edit.consent.status import MAX_TTL, STATUS_LIST_TYP, StatusSource
 from consent_edit.consent.trust import CLOCK_SKEW
+from consent_edit.encoding import JsonValue, b64url_encode, canonical_json
 from consent_edit.errors import ConsentInvalid, InputError, StoreUnavailable
 from consent_edit.vocabulary import ConsentStatus
 
@@ -92,7 +91,7 @@ class IssuerStatus:
                 idx = secrets.randbelow(self._size)
                 if idx not in used:
                     chosen.add(idx)
-            jwk = json.dumps(owner.export(), sort_keys=True)
+            jwk = canonical_json(owner.export()).decode("utf-8")
             db.execute("INSERT OR IGNORE INTO owner VALUES (?, ?)", (owner.thumbprint, jwk))
             drawn = tuple(secrets.SystemRandom().sample(sorted(chosen), count))
             db.executemany(
@@ -135,7 +134,7 @@ class IssuerStatus:
             row = db.execute(query, (idx,)).fetchone()
             if row is None:
                 raise ConsentInvalid(ConsentStatus.SIGNATURE_INVALID, "no key is on record for that entry")
-            key = PublicJwk.parse(parse_object(row[0].encode("utf-8")))
+            key = PublicJwk.read(row[0].encode("utf-8"))
             _flip(db, verify_withdrawal(request, key).status_list.idx)
         return idx
 
@@ -194,7 +193,7 @@ def sign_status_list(
     entries = bytearray(size // 8)
     for idx in flipped:
         entries[idx // 8] |= 1 << (idx % 8)
-    claims = {
+    claims: dict[str, JsonValue] = {
         "sub": uri,
         "iat": now,
         "exp": now + MAX_TTL + CLOCK_SKEW,

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from consent_edit.consent.encoding import b64url_decode, b64url_encode, malformed
+from consent_edit.consent.encoding import b64url_decode, malformed
 from consent_edit.consent.wire import Wire
+from consent_edit.encoding import b64url_encode
 
 NORM_TOLERANCE = 2e-3
 """How far a norm may be off 1. Rounding to half precision moves it by at most 2**-11 = 4.9e-4."""

@@ -7,7 +7,6 @@ the other's list: what a simulated issuer signs can be trusted nowhere but in th
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -16,11 +15,11 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from consent_edit.consent.binding import FACE_BINDING_VCT, SIMULATED_VCT
-from consent_edit.consent.encoding import parse_object
 from consent_edit.consent.jose import sign_compact, verify_compact
 from consent_edit.consent.keys import PublicJwk, SigningKey
 from consent_edit.consent.wire import Seconds, Text, Wire, read_wire
 from consent_edit.errors import ConsentInvalid, VerificationFailed
+from consent_edit.intake.digests import byte_digest
 from consent_edit.vocabulary import Assurance, ConsentStatus, Environment
 
 TRUST_LIST_TYP: Final = "trust-list+jwt"
@@ -147,7 +146,6 @@ class TrustList:
     def _load(cls, token: str, anchor: PublicJwk, now: int, environment: Environment) -> TrustList:
         try:
             verified = verify_compact(token, anchor, typ=TRUST_LIST_TYP, limit=MAX_TRUST_LIST)
-            parse_object(verified.payload)
             claims = read_wire(TrustListClaims, verified.payload)
             issuers = [TrustedIssuer(entry, _keys(entry.jwks)) for entry in claims.issuers]
             services = [TrustedStatusService(entry, _keys(entry.jwks)) for entry in claims.status_services]
@@ -162,7 +160,7 @@ class TrustList:
             raise _refused("it names an issuer twice")
         trust = cls(
             environment=environment,
-            digest=f"sha256:{hashlib.sha256(token.encode('ascii')).hexdigest()}",
+            digest=byte_digest(token.encode("ascii")),
             iat=claims.iat,
             exp=claims.exp,
             issuers=MappingProxyType(by_id),

@@ -47,7 +47,7 @@ from typing import assert_never
 
 from consent_edit.consent import sd_jwt
 from consent_edit.consent.binding import CREDENTIAL_TYP, MAX_LIFETIME, FaceBinding
-from consent_edit.consent.encoding import Json, compact_json, malformed
+from consent_edit.consent.encoding import malformed
 from consent_edit.consent.grant import ANYONE, ConsentGrant, token_sha256, verify_grant
 from consent_edit.consent.jose import unverified, verify_compact
 from consent_edit.consent.keys import PublicJwk
@@ -55,7 +55,8 @@ from consent_edit.consent.presentation import Presentation
 from consent_edit.consent.query import ConsentQuery, ConsentResult, Templates, use_id
 from consent_edit.consent.status import StatusLists, StatusValue
 from consent_edit.consent.trust import CLOCK_SKEW, TrustedIssuer, TrustList
-from consent_edit.consent.wire import StatusRef, read_wire
+from consent_edit.consent.wire import StatusRef, read_claims
+from consent_edit.encoding import Json
 from consent_edit.errors import ConsentInvalid
 from consent_edit.vocabulary import (
     MINOR_OPERATIONS,
@@ -127,7 +128,7 @@ def _credential(
     # 4. The disclosures.
     revealed = sd_jwt.reveal(verified, presented.disclosures)
     # 5. The closed schema.
-    credential = read_wire(FaceBinding, compact_json(revealed))
+    credential = read_claims(FaceBinding, revealed)
     key = credential.holder()
     found.issuer, found.subject = credential.iss, key.thumbprint
     found.age = Age.MINOR if credential.age_at(query.now) is Age.MINOR else Age.UNDETERMINED
@@ -254,7 +255,7 @@ def _label(p: Presentation, query: ConsentQuery) -> Templates:
         presented = sd_jwt.parse(p.credential)
         _, claims = unverified(presented.jwt)
         revealed = sd_jwt.reveal(claims, presented.disclosures)
-        return _templates(read_wire(FaceBinding, compact_json(revealed)), query)
+        return _templates(read_claims(FaceBinding, revealed), query)
     except Exception:  # noqa: BLE001 - a label is a courtesy
         return _NO_TEMPLATES
 

@@ -7,7 +7,6 @@ accepts for ever. A wallet opened from a folder writes itself back after each ch
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Collection
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from consent_edit.consent import sd_jwt
-from consent_edit.consent.encoding import b64url_encode, malformed, parse_object
+from consent_edit.consent.encoding import malformed
 from consent_edit.consent.grant import (
     ANYONE,
     ConsentGrant,
@@ -31,6 +30,7 @@ from consent_edit.consent.keys import Algorithm, PublicJwk, SigningKey, write_pr
 from consent_edit.consent.presentation import Presentation
 from consent_edit.consent.wire import StatusClaim, StatusRef, Text, Wire, read_wire
 from consent_edit.errors import InputError
+from consent_edit.intake.digests import byte_digest
 from consent_edit.vocabulary import PHOTO_BOUND_OPERATIONS, Operation, Purpose
 
 DEFAULT_DAYS: Final = 30
@@ -105,7 +105,6 @@ class Wallet:
             data = (folder / WALLET_FILE).read_bytes()
         except OSError as error:
             raise InputError(f"no wallet in {folder.name}", code="input.wallet") from error
-        parse_object(data)
         return cls(key, read_wire(WalletState, data), folder)
 
     @property
@@ -190,7 +189,7 @@ class Wallet:
         optional = {"images": tuple(sorted(set(images)))} if images else {}
         claims = ConsentGrant.model_validate(
             {
-                "jti": b64url_encode(secrets.token_bytes(16)),
+                "jti": _fresh_id(),
                 "iat": now,
                 "nbf": now,
                 "exp": min(now + days * 86_400, _expiry(credential)),
@@ -200,7 +199,7 @@ class Wallet:
                 "vc_hash": sd_jwt.presentation_hash(credential),
                 "authorization_details": (detail,),
                 "status": StatusClaim(status_list=entry),
-                "notice": Notice(uri=_NOTICE_URI, hash=_sha256(notice), lang="en"),
+                "notice": Notice(uri=_NOTICE_URI, hash=byte_digest(notice.encode("utf-8")), lang="en"),
                 **optional,
                 **({"max_uses": max_uses} if max_uses else {}),
             }
@@ -245,7 +244,7 @@ class Wallet:
         entries = [held.entry for held in self._state.grants if held.jti == jti]
         if not entries:
             raise InputError("no such grant in this wallet", code="input.grant")
-        request = Withdrawal(jti=b64url_encode(secrets.token_bytes(16)), iat=now, status_list=entries[0])
+        request = Withdrawal(jti=_fresh_id(), iat=now, status_list=entries[0])
         return request.sign(self._key)
 
     def _keep(self, state: WalletState) -> None:
@@ -269,6 +268,11 @@ def notice_text(
         *images,
     ]
     return "\n".join(lines) + "\n"
+
+
+def _fresh_id() -> str:
+    """128 random bits as a token's name; hex, so that on a command line it never looks like an option."""
+    return secrets.token_hex(16)
 
 
 def _sensible(
@@ -302,7 +306,3 @@ def _expiry(credential: str) -> int:
             return exp
         case _:
             raise malformed("the credential does not say when it ends")
-
-
-def _sha256(text: str) -> str:
-    return f"sha256:{hashlib.sha256(text.encode('utf-8')).hexdigest()}"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import Annotated, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from consent_edit.consent.encoding import malformed
+from consent_edit.consent.encoding import malformed, parse_object
+from consent_edit.encoding import Json
+from consent_edit.intake.digests import DIGEST_PATTERN
 
 
 class Wire(BaseModel):
@@ -21,7 +25,7 @@ Seconds: TypeAlias = Annotated[int, Field(ge=0, le=2**53)]
 Text: TypeAlias = Annotated[str, Field(min_length=1, max_length=2048)]
 """A name or an address."""
 
-Digest: TypeAlias = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+Digest: TypeAlias = Annotated[str, Field(pattern=DIGEST_PATTERN)]
 """``sha256:<hex>``."""
 
 
@@ -42,11 +46,27 @@ _Model = TypeVar("_Model", bound=Wire)
 
 
 def read_wire(model: type[_Model], data: bytes) -> _Model:
-    """Read JSON that was already found to be strict into its closed form.
+    """Read a JSON object into its closed form, strictly: no doubled name reaches the schema.
 
     Raises:
         ConsentInvalid: ``MALFORMED``, naming the fields that do not fit and none of their values.
     """
+    parse_object(data)
+    return _fitted(model, data)
+
+
+def read_claims(model: type[_Model], claims: Mapping[str, Json]) -> _Model:
+    """Read claims that were parsed strictly, and had their disclosures put in place, into their closed form.
+
+    They are written plainly, not canonically: a schema that wants an integer must still see that 1.0 is none.
+
+    Raises:
+        ConsentInvalid: as :func:`read_wire`.
+    """
+    return _fitted(model, json.dumps(claims).encode("utf-8"))
+
+
+def _fitted(model: type[_Model], data: bytes) -> _Model:
     try:
         return model.model_validate_json(data)
     except ValidationError as error:

@@ -22,7 +22,7 @@ from consent_edit.perception.models import ModelStore
 from consent_edit.perception.process import PerceptionProcess
 from consent_edit.pipelines.grading import GradingPipeline
 from consent_edit.request import EditRequest
-from consent_edit.vocabulary import Operation
+from consent_edit.vocabulary import Operation, Stage
 
 TONE_PROMPT: Final = "make the picture warmer"
 UNDRESS_PROMPT: Final = "mets-la en bikini"
@@ -40,6 +40,8 @@ class StepResult:
         output: The released file; empty for a refusal.
         receipt: Its receipt; empty for a refusal.
         checks: What the decision says ran.
+        boxes_in_input: Whether the boxes point into ``shown``; those of an output refusal point into what
+            never left.
     """
 
     name: str
@@ -50,6 +52,7 @@ class StepResult:
     output: str = ""
     receipt: str = ""
     checks: tuple[Mapping[str, object], ...] = ()
+    boxes_in_input: bool = True
 
 
 Step = Callable[[DemoWorld], StepResult]
@@ -77,7 +80,13 @@ def _attempt(
     except EditRefused as refusal:
         record = world.operator.store.decision(refusal.decision_id)
         return StepResult(
-            name, "refused", exact_codes(record), refusal.boxes, photo, checks=exact_checks(record)
+            name,
+            "refused",
+            exact_codes(record),
+            refusal.boxes,
+            photo,
+            checks=exact_checks(record),
+            boxes_in_input=record.get("stage") == Stage.INPUT.value,
         )
     except ConsentEditError as error:
         return StepResult(name, "refused", (error.code,), (), photo)

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
 import json
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -16,12 +12,12 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
-    PublicFormat,
     load_pem_private_key,
 )
 
-from consent_edit.errors import InputError, Unavailable
-from consent_edit.store.canonical_json import JsonValue, canonical_json, parse_json
+from consent_edit.consent.keys import PublicJwk
+from consent_edit.encoding import Json, parse_json
+from consent_edit.errors import ConsentInvalid, InputError, Unavailable
 
 PRIVATE_KEY_FILE: Final = "receipt-key.pem"
 PUBLIC_KEY_FILE: Final = "receipt-key.jwk.json"
@@ -30,34 +26,14 @@ ALGORITHM: Final = "Ed25519"
 _MAX_KEY_FILE: Final = 64 * 1024
 
 
-def b64url_encode(data: bytes) -> str:
-    """Base64url without padding (RFC 7515, section 2)."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
-
-
-def b64url_decode(text: str) -> bytes:
-    """The bytes of canonical base64url.
-
-    Raises:
-        ValueError: padding, a foreign character, or stray bits at the end.
-    """
-    try:
-        data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except binascii.Error as error:
-        raise ValueError("not base64url") from error
-    if b64url_encode(data) != text:
-        raise ValueError("not canonical base64url")
-    return data
-
-
 def key_id(key: Ed25519PublicKey) -> str:
     """The key's RFC 7638 thumbprint, base64url: computed from the key, never taken from a file's ``kid``."""
-    return b64url_encode(hashlib.sha256(canonical_json(_members(key))).digest())
+    return PublicJwk.of(key).thumbprint
 
 
 def public_jwk(key: Ed25519PublicKey) -> dict[str, str]:
     """The public JWK that verifiers are handed (RFC 8037), with ``alg``, ``kid`` and ``use``."""
-    return {**_members(key), "alg": ALGORITHM, "kid": key_id(key), "use": "sig"}
+    return PublicJwk.of(key).export()
 
 
 def create_receipt_key(folder: Path) -> Ed25519PrivateKey:
@@ -108,11 +84,11 @@ def load_public_keys(path: Path) -> tuple[Ed25519PublicKey, ...]:
     try:
         with path.open("rb") as file:
             parsed = parse_json(file.read(_MAX_KEY_FILE + 1), max_bytes=_MAX_KEY_FILE)
-        listed = parsed.get("keys", [parsed]) if isinstance(parsed, Mapping) else []
-        if isinstance(listed, str) or not isinstance(listed, list) or not listed:
+        listed = parsed.get("keys", [parsed]) if isinstance(parsed, dict) else []
+        if not isinstance(listed, list) or not listed:
             raise ValueError("no keys")
         return tuple(_parse(jwk) for jwk in listed)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, ConsentInvalid) as error:
         raise InputError(
             f"{path} is not a public Ed25519 key in JWK form ({error})",
             code="input.key",
@@ -120,22 +96,9 @@ def load_public_keys(path: Path) -> tuple[Ed25519PublicKey, ...]:
         ) from error
 
 
-def _parse(jwk: JsonValue) -> Ed25519PublicKey:
-    """One JWK; a private key, or one meant for something else, is refused."""
-    if not isinstance(jwk, Mapping) or (jwk.get("kty"), jwk.get("crv")) != ("OKP", ALGORITHM):
+def _parse(jwk: Json) -> Ed25519PublicKey:
+    """One JWK for verifying; a private key, or one meant for something else, is refused."""
+    key = PublicJwk.parse(jwk).key if isinstance(jwk, dict) else None
+    if not isinstance(key, Ed25519PublicKey):
         raise ValueError("not an Ed25519 JWK")
-    operations = jwk.get("key_ops", ["verify"])
-    if "d" in jwk or not isinstance(operations, list) or "verify" not in operations:
-        raise ValueError("not a JWK for verifying")
-    if jwk.get("use", "sig") != "sig" or jwk.get("alg", ALGORITHM) not in {ALGORITHM, "EdDSA"}:
-        raise ValueError("a JWK meant for something else")
-    encoded = jwk.get("x")
-    if not isinstance(encoded, str):
-        raise ValueError("x is missing")
-    return Ed25519PublicKey.from_public_bytes(b64url_decode(encoded))
-
-
-def _members(key: Ed25519PublicKey) -> dict[str, str]:
-    """The members that RFC 7638 hashes for an OKP key (RFC 8037, section 2)."""
-    raw = key.public_bytes(Encoding.Raw, PublicFormat.Raw)
-    return {"crv": ALGORITHM, "kty": "OKP", "x": b64url_encode(raw)}
+    return key

@@ -16,9 +16,9 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from consent_edit.encoding import JsonValue
 from consent_edit.errors import CheckFailed
 from consent_edit.intake.digests import DIGEST_PATTERN
-from consent_edit.store.canonical_json import JsonValue
 from consent_edit.store.ledger import LogEntry
 from consent_edit.store.sqlite import Store
 

@@ -11,9 +11,10 @@ from typing import Annotated, Final, Literal
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from consent_edit.encoding import JsonValue, b64url_encode, canonical_json
 from consent_edit.errors import CheckFailed, ReceiptInvalid
 from consent_edit.evidence.finish import Candidate
-from consent_edit.evidence.keys import ALGORITHM, b64url_encode, key_id
+from consent_edit.evidence.keys import ALGORITHM, key_id
 from consent_edit.evidence.log import (
     Digest,
     Event,
@@ -27,7 +28,6 @@ from consent_edit.evidence.log import (
 from consent_edit.evidence.proofs import check_inclusion
 from consent_edit.intake.containers import PictureFormat
 from consent_edit.intake.decode import decoder_id
-from consent_edit.store.canonical_json import JsonValue, canonical_json
 from consent_edit.store.ledger import LogEntry
 from consent_edit.store.merkle import leaf_hash
 from consent_edit.vocabulary import (

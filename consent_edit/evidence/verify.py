@@ -11,13 +11,13 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import ValidationError
 
+from consent_edit.encoding import JsonValue, b64url_decode, canonical_json, parse_json
 from consent_edit.errors import ImageRejected, ReceiptInvalid
 from consent_edit.evidence.finish import OUTPUT_LIMITS
-from consent_edit.evidence.keys import ALGORITHM, b64url_decode, key_id
+from consent_edit.evidence.keys import ALGORITHM, key_id
 from consent_edit.evidence.receipt import SIGNATURE_DOMAIN, Receipt, check_log
 from consent_edit.intake.decode import decode, decoder_id
 from consent_edit.intake.digests import byte_digest
-from consent_edit.store.canonical_json import JsonValue, canonical_json, parse_json
 from consent_edit.vocabulary import Environment
 
 MAX_RECEIPT_BYTES: Final = 256 * 1024

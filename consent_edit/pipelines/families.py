@@ -7,6 +7,7 @@ is refused: what nobody has classified could take a picture in by a door that no
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -19,7 +20,7 @@ Check = Callable[[object], bool]
 
 def _number(low: float, high: float) -> Check:
     def inside(value: object) -> bool:
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if type(value) is not int and type(value) is not float:  # a subclass could compare as it likes
             return False
         return math.isfinite(value) and low <= value <= high
 
@@ -28,13 +29,13 @@ def _number(low: float, high: float) -> Check:
 
 def _whole(low: int, high: int) -> Check:
     def inside(value: object) -> bool:
-        return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+        return type(value) is int and low <= value <= high
 
     return inside
 
 
 def _torch_generator(value: object) -> bool:
-    return type(value).__module__.startswith("torch") and type(value).__name__ == "Generator"
+    return type(value) is getattr(sys.modules.get("torch"), "Generator", None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class Family:
         fixed: Arguments that the wrapper owns; given by a caller they are refused.
         capabilities: What the pipeline is able to do to a picture, whatever it is asked.
         decodes: Whether its pixels come out of ``vae.decode``.
+        side_multiple: Sides come out cut to a multiple of this, at most; never larger than they went in.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Family:
     fixed: Mapping[str, object]
     capabilities: frozenset[Operation]
     decodes: bool
+    side_multiple: int
 
 
 GRADING: Final = Family(
@@ -75,6 +78,7 @@ GRADING: Final = Family(
     fixed={"output_type": "pil", "return_dict": True},
     capabilities=frozenset({Operation.TONE}),
     decodes=False,
+    side_multiple=1,
 )
 
 INSTRUCT_PIX2PIX: Final = Family(
@@ -95,6 +99,7 @@ INSTRUCT_PIX2PIX: Final = Family(
     fixed={"num_images_per_prompt": 1, "output_type": "pil", "return_dict": True},
     capabilities=frozenset(Operation),
     decodes=True,
+    side_multiple=8,
 )
 
 FAMILIES: Final[tuple[Family, ...]] = (GRADING, INSTRUCT_PIX2PIX)
@@ -104,13 +109,14 @@ def classify(pipeline: object) -> Family:
     """The family of a pipeline.
 
     Raises:
-        ArgumentRejected: ``input.unsupported-pipeline`` for a class that is not on the list, a subclass of one, or
-            a class object; ``input.adapter`` when adapters are loaded, since one can carry a person's likeness in.
+        ArgumentRejected: ``input.unsupported-pipeline`` for a class that is not on the list, a subclass of
+            one, or a class object; ``input.adapter`` when adapters are loaded, since one can carry a person's
+            likeness in.
     """
     kind = type(pipeline)
-    path = f"{kind.__module__}:{kind.__qualname__}"
     for family in FAMILIES:
-        if family.class_path == path:
+        module, _, name = family.class_path.partition(":")
+        if getattr(sys.modules.get(module), name, None) is kind:  # the class itself; any may bear its name
             _refuse_adapters(pipeline)
             return family
     raise ArgumentRejected(

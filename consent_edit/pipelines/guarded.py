@@ -1,4 +1,4 @@
-"""``guard(pipe, …)``: a drop-in that keeps the pipeline's own call, and releases only what the gate releases."""
+"""``guard(pipe, …)``: a drop-in that keeps the pipeline's own call and releases only what the gate does."""
 
 from __future__ import annotations
 

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from PIL import Image
 
-from consent_edit.errors import CheckFailed, ConsentEditError
+from consent_edit.errors import ArgumentRejected, CheckFailed, InputError, Unavailable
 from consent_edit.gate import Clearance
 from consent_edit.intake.canonical import CanonicalImage
-from consent_edit.pipelines.families import classify
+from consent_edit.pipelines.families import Family, classify
 from consent_edit.pipelines.signature import BoundCall
 from consent_edit.pipelines.watch import Watch, watched
 
@@ -40,10 +40,12 @@ def run(
         ArgumentRejected: the pipeline changed its class or took on adapters since the call was bound, or the
             pipeline itself says that the call is not one it can do.
         CheckFailed: ``check.pipeline-*``: it raised, ran late, was cancelled, slipped its hooks, or returned
-            something other than one picture.
+            something other than one picture of the size it was given.
     """
     clearance.spend(call.digest({name: image.digest for name, image in images.items()}))
     family = classify(pipeline)
+    if family is not call.family:
+        raise ArgumentRejected("the pipeline became one of another family", code="input.unsupported-pipeline")
     keywords: dict[str, object] = {**call.settings, **family.fixed}
     keywords |= {name: text for name, text in call.texts.items() if text or name == family.text_arguments[0]}
     keywords |= {name: Image.fromarray(image.pixels) for name, image in images.items()}
@@ -52,10 +54,10 @@ def run(
         try:
             with watched(pipeline, watch, decodes=family.decodes):
                 output = type(pipeline).__call__(pipeline, **keywords)
-            return _one_picture(output)
+            return _one_picture(output, family, images[family.image_arguments[0]])
         finally:
             pipeline.maybe_free_model_hooks()  # type: ignore[attr-defined]
-    except ConsentEditError:
+    except (InputError, Unavailable):  # what a pipeline may say; refusals and consent are not its to raise
         raise
     except Exception as error:  # a foreign pipeline may raise anything; none of it may leave
         raise CheckFailed(
@@ -63,11 +65,15 @@ def run(
         ) from error
 
 
-def _one_picture(output: object) -> CanonicalImage:
+def _one_picture(output: object, family: Family, given: CanonicalImage) -> CanonicalImage:
     images = getattr(output, "images", None)
     if not isinstance(images, list) or len(images) != 1 or not isinstance(images[0], Image.Image):
         raise CheckFailed("the pipeline did not return one picture", code="check.pipeline-output")
     picture = images[0]
     if picture.mode != "RGB":
         raise CheckFailed("the pipeline returned a picture that is not RGB", code="check.pipeline-output")
-    return CanonicalImage.of(np.asarray(picture, dtype=np.uint8))
+    made = CanonicalImage.of(np.asarray(picture, dtype=np.uint8))
+    cut = (given.width - made.width, given.height - made.height)
+    if not all(0 <= pixels < family.side_multiple for pixels in cut):  # else no place means the same in both
+        raise CheckFailed("the pipeline returned a picture of another size", code="check.pipeline-output")
+    return made

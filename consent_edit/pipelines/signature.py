@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import rfc8785
-
+from consent_edit.encoding import JsonValue, canonical_json
 from consent_edit.errors import ArgumentRejected
+from consent_edit.intake.digests import byte_digest
 from consent_edit.pipelines.families import Family
+from consent_edit.request import plain_text
 
 MAX_PROMPT_CHARACTERS = 2_000
 """Longest text taken; a longer one could hide its request behind what the readers look at."""
@@ -43,13 +43,13 @@ class BoundCall:
 
     def digest(self, image_digests: Mapping[str, str]) -> str:
         """``sha256:<hex>`` over family, texts, settings and the canonical digests of the pictures."""
-        account = {
+        account: dict[str, JsonValue] = {
             "family": self.family.name,
             "texts": dict(self.texts),
             "images": dict(image_digests),
             "settings": {name: _describe(value) for name, value in self.settings.items()},
         }
-        return f"sha256:{hashlib.sha256(rfc8785.dumps(account)).hexdigest()}"
+        return byte_digest(canonical_json(account))
 
 
 def _describe(value: object) -> str:
@@ -69,8 +69,9 @@ def bind(
         keywords: Keyword arguments.
 
     Raises:
-        ArgumentRejected: ``input.argument`` for an argument that is unknown, owned by the wrapper or out of range;
-            ``input.batch`` for lists of pictures or prompts; ``input.prompt`` for a text that is none or too long.
+        ArgumentRejected: ``input.argument`` for an argument that is unknown, owned by the wrapper or out of
+            range; ``input.batch`` for lists of pictures or prompts; ``input.prompt`` for a text that is none,
+            or too long.
     """
     try:
         bound = inspect.signature(type(pipeline).__call__).bind(pipeline, *arguments, **keywords).arguments
@@ -105,18 +106,23 @@ def _text(name: str, value: object) -> str:
         raise ArgumentRejected(f"{name} must be one text", code="input.batch", remedy="call once a picture")
     if not isinstance(value, str):
         raise ArgumentRejected(f"{name} must be a text", code="input.prompt")
-    if len(value) > MAX_PROMPT_CHARACTERS:
+    text = plain_text(value)  # what is read, digested and run must be one text
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise ArgumentRejected(f"{name} holds half a character", code="input.prompt")
+    if len(text) > MAX_PROMPT_CHARACTERS:
         raise ArgumentRejected(
             f"{name} is longer than {MAX_PROMPT_CHARACTERS} characters",
             code="input.prompt",
             remedy="shorten the prompt",
         )
-    return str(value)
+    return text
 
 
 def _single(name: str, value: object) -> object:
     if value is None:
         raise ArgumentRejected(f"{name} is missing: there is no picture to edit", code="input.image-missing")
     if isinstance(value, list | tuple):
-        raise ArgumentRejected(f"{name} must be one picture", code="input.batch", remedy="call once a picture")
+        raise ArgumentRejected(
+            f"{name} must be one picture", code="input.batch", remedy="call once a picture"
+        )
     return value

@@ -50,8 +50,8 @@ def watched(pipeline: object, watch: Watch, *, decodes: bool) -> Iterator[None]:
         decodes: Whether the family's pixels must come out of ``vae.decode``.
 
     Raises:
-        CheckFailed: ``check.pipeline-unwatched`` when a hook cannot be laid, was replaced during the run, or never
-            saw the run pass.
+        CheckFailed: ``check.pipeline-unwatched`` when a hook cannot be laid, was replaced during the run, or
+            never saw the run pass.
     """
     points = [(getattr(pipeline, "scheduler", None), "step")]
     if decodes:
@@ -61,11 +61,10 @@ def watched(pipeline: object, watch: Watch, *, decodes: bool) -> Iterator[None]:
         for part, name in points:
             laid.append((part, name, _lay(part, name, watch)))
         yield
+        watch.look()  # a run that came late after its last step is late all the same
         for part, name, hook in laid:
-            if vars(part).get(name) is not hook or part not in (
-                getattr(pipeline, "scheduler", None),
-                getattr(pipeline, "vae", None),
-            ):
+            now = getattr(pipeline, "scheduler" if name == "step" else "vae", None)
+            if vars(part).get(name) is not hook or now is not part:
                 raise CheckFailed(f"{name} was replaced while it ran", code="check.pipeline-unwatched")
         if watch.steps == 0 or (decodes and watch.decodes == 0):
             raise CheckFailed("the run never passed its hooks", code="check.pipeline-unwatched")

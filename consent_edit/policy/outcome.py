@@ -12,12 +12,12 @@ from dataclasses import asdict, dataclass, fields
 from types import MappingProxyType
 from typing import Final
 
+from consent_edit.encoding import JsonValue
 from consent_edit.policy.codes import CONSENT_REQUIRED, RuleText, family, ordered
 from consent_edit.policy.explain import remedies, sentences
 from consent_edit.policy.facts import Facts
 from consent_edit.policy.floor import judge
 from consent_edit.policy.record import (
-    JsonValue,
     facts_from_json,
     facts_to_json,
     malformed,

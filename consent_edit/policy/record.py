@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, TypeVar
 
+from consent_edit.encoding import JsonValue
 from consent_edit.errors import InputError
 from consent_edit.policy.facts import Facts, PersonFacts
 from consent_edit.vocabulary import (
@@ -29,9 +30,6 @@ from consent_edit.vocabulary import (
     Region,
     Stage,
 )
-
-JsonValue: TypeAlias = "str | int | float | bool | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
-"""Anything JSON can hold."""
 
 _PERSON_KEYS: Final = frozenset(PersonFacts.__dataclass_fields__)
 _FACTS_KEYS: Final = frozenset(Facts.__dataclass_fields__)

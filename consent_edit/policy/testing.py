@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
+from consent_edit.encoding import JsonValue
 from consent_edit.errors import ArgumentRejected
 from consent_edit.policy.facts import Facts
-from consent_edit.policy.record import JsonValue, facts_from_json, facts_to_json
+from consent_edit.policy.record import facts_from_json, facts_to_json
 
 Difference: TypeAlias = Mapping[str, "str | Sequence[str]"]
 """Dotted path -> word or words, as in ``{"persons.0.consent": "revoked"}``; ``unseen`` is the last one."""

@@ -10,9 +10,9 @@ from typing import Final
 from sqlalchemy import Connection, func, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from consent_edit.encoding import JsonValue, canonical_json, parse_json
 from consent_edit.errors import ConsentInvalid, StoreUnavailable
 from consent_edit.store import merkle
-from consent_edit.store.canonical_json import JsonValue, canonical_json, parse_json
 from consent_edit.store.schema import DECISIONS, LOG_LEAVES, MERKLE_NODES, USES
 from consent_edit.vocabulary import ConsentStatus
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, select
 
+from consent_edit.encoding import JsonValue
 from consent_edit.errors import StoreUnavailable
 from consent_edit.store import ledger, merkle
-from consent_edit.store.canonical_json import JsonValue
 from consent_edit.store.engine import WRITING, create_or_check, open_engine, translated
 from consent_edit.store.ledger import LogEntry
 from consent_edit.store.schema import DECISIONS, LOG_LEAVES, USES

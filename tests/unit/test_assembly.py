@@ -61,7 +61,13 @@ def unit(index, second=None):
 def face(who, *, x=10.0, kind=PersonKind.FACE, size=40.0, second=None):
     embeddings = {role: vector[None, :] for role, vector in unit(who, second).items()}
     return FaceObservation(
-        Box(x, 10, size, size), kind, Recognisable.YES, 0.9, ("a", "b"), np.zeros((5, 2), np.float32), embeddings
+        Box(x, 10, size, size),
+        kind,
+        Recognisable.YES,
+        0.9,
+        ("a", "b"),
+        np.zeros((5, 2), np.float32),
+        embeddings,
     )
 
 

@@ -7,7 +7,7 @@ import hashlib
 import pytest
 
 from consent_edit.consent import sd_jwt
-from consent_edit.consent.encoding import b64url_encode, compact_json
+from consent_edit.encoding import b64url_encode, canonical_json
 from consent_edit.errors import ConsentInvalid
 
 SALT = "_26bc4LT-ac6q2KI6cBW5es"
@@ -16,7 +16,7 @@ DIGEST_OF_RFC = "X9yH0Ajrdm1Oij4tWso9UzzKJvPoDxwmuEcO3XAdRC0"
 
 def disclose(*parts: object) -> str:
     """A disclosure with these parts."""
-    return b64url_encode(compact_json(list(parts)))
+    return b64url_encode(canonical_json(list(parts)))
 
 
 def digest(text: str) -> str:

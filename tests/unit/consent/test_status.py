@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from consent_world import NOW, STATUS_URI, ConsentWorld
 
-from consent_edit.consent.encoding import b64url_encode
 from consent_edit.consent.grant import Withdrawal
 from consent_edit.consent.jose import sign_compact
 from consent_edit.consent.keys import SigningKey
@@ -27,6 +26,7 @@ from consent_edit.consent.status import (
 )
 from consent_edit.consent.status_service import IssuerStatus, sign_status_list
 from consent_edit.consent.wire import StatusRef
+from consent_edit.encoding import b64url_encode
 from consent_edit.errors import ConsentInvalid, InputError, StoreUnavailable
 from consent_edit.vocabulary import ConsentStatus
 

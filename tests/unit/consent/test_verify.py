@@ -29,13 +29,13 @@ from hypothesis import strategies as st
 
 from consent_edit.consent import sd_jwt
 from consent_edit.consent.binding import SIMULATED_VCT, Evidence
-from consent_edit.consent.encoding import b64url_decode, b64url_encode, compact_json
 from consent_edit.consent.jose import sign_compact, unverified
 from consent_edit.consent.keys import Algorithm, SigningKey
 from consent_edit.consent.presentation import Presentation
 from consent_edit.consent.query import ConsentResult
 from consent_edit.consent.status import StatusLists
 from consent_edit.consent.templates import FaceTemplate
+from consent_edit.encoding import b64url_decode, b64url_encode, canonical_json
 from consent_edit.vocabulary import (
     Age,
     Assurance,
@@ -120,7 +120,7 @@ def foreign_template_slipped_in(world: ConsentWorld, person: Person) -> ConsentR
         FaceTemplate.of(vector, model=role, sha256=MODELS[role]).model_dump()
         for role, vector in face(2).items()
     ]
-    extra = b64url_encode(compact_json(["c2FsdHNhbHRzYWx0c2FsdA", "face_template", victim]))
+    extra = b64url_encode(canonical_json(["c2FsdHNhbHRzYWx0c2FsdA", "face_template", victim]))
     jwt, *rest = good.credential.split("~")
     return world.verify(person.rebind(Presentation("~".join([jwt, extra, *rest]), good.grant)))
 

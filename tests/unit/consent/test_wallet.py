@@ -75,6 +75,14 @@ def test_a_self_edit_is_one_call() -> None:
     assert world.verify(held.presentation(), **asked).status is ConsentStatus.WRONG_GRANTEE
 
 
+def test_a_grant_name_never_looks_like_an_option() -> None:
+    """A grant's name is 128 random bits that can be typed as an argument: no leading dash, ever."""
+    person = ConsentWorld.make().person()
+    names = [person.grant().jti for _ in range(8)]
+    assert len(set(names)) == 8
+    assert all(len(name) == 32 and set(name) <= set("0123456789abcdef") for name in names)
+
+
 def test_a_grant_lasts_thirty_days_and_never_outlasts_the_credential() -> None:
     """By default a grant ends after 30 days; asked for longer, it ends with the credential."""
     person = ConsentWorld.make().person()

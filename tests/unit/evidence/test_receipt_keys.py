@@ -7,11 +7,11 @@ import json
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from consent_edit.encoding import b64url_decode
 from consent_edit.errors import InputError, Unavailable
 from consent_edit.evidence.keys import (
     PRIVATE_KEY_FILE,
     PUBLIC_KEY_FILE,
-    b64url_decode,
     create_receipt_key,
     key_id,
     load_public_keys,
@@ -86,6 +86,13 @@ def test_key_set(tmp_path):
         {"x": "AAAA"},
         {"x": None},
         {"x": "*" * 43},
+        {"alg": None},
+        {"kid": 1},
+        {"k": "AAAA"},
+        {"key_ops": "verify"},
+        {"key_ops": ["verify", "verify"]},
+        {"x": "AQ" + "A" * 41},
+        {"kty": "EC", "crv": "P-256"},
     ],
 )
 def test_jwk_of_another_kind(tmp_path, change):

@@ -10,12 +10,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from PIL import Image
 
+from consent_edit.encoding import b64url_encode, canonical_json
 from consent_edit.errors import CheckFailed, ReceiptInvalid
-from consent_edit.evidence.keys import b64url_encode, key_id
+from consent_edit.evidence.keys import key_id
 from consent_edit.evidence.log import Event
 from consent_edit.evidence.receipt import SIGNATURE_DOMAIN, Receipt
 from consent_edit.evidence.verify import MAX_RECEIPT_BYTES, examine_receipt, verify_receipt
-from consent_edit.store.canonical_json import canonical_json
 from consent_edit.vocabulary import Assurance, Environment
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import rfc8785
 
+from consent_edit import vocabulary
 from consent_edit.errors import ConsentEditError, InputError
 from consent_edit.policy import decision as decision_module
-from consent_edit import vocabulary
 from consent_edit.policy import floor
 from consent_edit.policy.bundle import PolicyBundle
 from consent_edit.policy.codes import check_code, ordered
@@ -40,7 +40,7 @@ def test_an_allowing_decision_has_no_codes_and_names_what_it_rests_on() -> None:
 
 
 def test_the_floor_digest_is_that_of_the_files() -> None:
-    """Anybody can recompute it from floor.py and vocabulary.py, each after its length (8 bytes, big-endian)."""
+    """Anybody can compute it from floor.py and vocabulary.py, each after its length (8 bytes, big-endian)."""
     digest = hashlib.sha256()
     for module in (floor, vocabulary):
         source = Path(module.__file__).read_bytes()

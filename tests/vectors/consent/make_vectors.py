@@ -17,8 +17,8 @@ sys.path[:0] = [str(TESTS.parent), str(TESTS), str(TESTS / "unit" / "consent")]
 import test_verify  # noqa: E402
 from consent_world import NOW, PHOTO, STATUS_URI, ConsentWorld, make_trust_token  # noqa: E402
 
-from consent_edit.consent.encoding import b64url_encode  # noqa: E402
 from consent_edit.consent.keys import Algorithm, SigningKey  # noqa: E402
+from consent_edit.encoding import b64url_encode  # noqa: E402
 
 NOTES = {
     1: ("SdJwtFormat", "CAN_OF_WORMS", "A presentation that two parsers read differently passes as consent."),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -9,6 +11,7 @@ import numpy as np
 import torch
 from diffusers import DDIMScheduler, DiffusionPipeline
 from diffusers.pipelines.pipeline_utils import ImagePipelineOutput
+from diffusers.utils import logging
 from PIL import Image
 from safetensors import SafetensorError
 
@@ -68,13 +71,15 @@ class GradingPipeline(DiffusionPipeline):  # type: ignore[misc]  # diffusers is 
             ModelUnavailable: the weights are missing or cannot be loaded.
         """
         try:
-            pipe = cls.from_pretrained(str(_WEIGHTS), local_files_only=True, low_cpu_mem_usage=False)
+            with _no_loading_bar():
+                pipe = cls.from_pretrained(str(_WEIGHTS), local_files_only=True, low_cpu_mem_usage=False)
         except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
             raise ModelUnavailable(
                 "the built-in editor's weights are missing or damaged", remedy="reinstall consent-edit"
             ) from error
         if not isinstance(pipe, cls):
             raise ModelUnavailable("the built-in editor's folder holds another pipeline")
+        pipe.set_progress_bar_config(disable=None)  # progress on terminals only
         return pipe
 
     def check_inputs(
@@ -195,3 +200,15 @@ class GradingPipeline(DiffusionPipeline):  # type: ignore[misc]  # diffusers is 
     def _render(self, pixels: colour.Pixels, table: colour.Floats) -> colour.Pixels:
         """Apply the baked table at full resolution: (H, W, 3) uint8 -> (H, W, 3) uint8."""
         return colour.apply_table(pixels, table)
+
+
+@contextmanager
+def _no_loading_bar() -> Iterator[None]:
+    """Two small files need no bar; the host's own setting is put back."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()

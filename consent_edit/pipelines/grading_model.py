@@ -53,7 +53,7 @@ class GradingDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]  # diffuse
         self,
         sliders: int = 17,
         sentence: int = 512,
-        words: int = 43,
+        words: int = 42,
         statistics: int = 15,
         width: int = 192,
         depth: int = 3,

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,9 +15,11 @@ import pytest
 from PIL import Image
 
 from consent_edit.demo.photos import astronaut
+from consent_edit.evidence.keys import load_public_keys
+from consent_edit.evidence.verify import verify_receipt
 
 ISSUER, STATUS = "https://issuer.example", "https://issuer.example/status/1"
-AUDIENCE, GRANTEE = "https://service.example", "app.example"
+AUDIENCE, GRANTEE = "https://service.example", "app:example"
 PROMPT = "make the picture warmer"
 
 
@@ -129,6 +134,21 @@ def test_assess_says_why_and_releases_nothing(town):
     )
     assert done.code == 3
     assert "consent.absent" in done.out and "floor.consent-required" in done.out
+
+
+def test_the_readmes_example_runs(town, monkeypatch):
+    """The Python example of the README, as it stands there, releases her consented edit."""
+    consent, _ = grant(town, "readme")
+    consent.rename(town / "her-consent.json")
+    shutil.copy(town / "photo.png", town / "photo.jpg")  # told by its content, not by its name
+    must("issuer", "publish", town / "issuer", town / "operator" / "status")
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    example = re.search(r"```python\n(from pathlib.*?)```", readme, re.DOTALL)
+    monkeypatch.chdir(town)
+    exec(compile(example.group(1), "README.md", "exec"), {})
+    receipt = (town / "edited.receipt.json").read_bytes()
+    keys = load_public_keys(town / "operator" / "receipt-key.jwk.json")
+    assert verify_receipt(receipt, keys, (town / "edited.png").read_bytes()).receipt.consents
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from consent_edit.cli.terminal import AsJson, say
 from consent_edit.errors import InputError, ReceiptInvalid
@@ -19,11 +21,14 @@ def verify(
     image: Annotated[Path, typer.Argument(help="The file to verify.", show_default=False)],
     receipt: Annotated[Path, typer.Option("--receipt", help="Its receipt (JSON).", show_default=False)],
     key: Annotated[
-        Path,
+        Path | None,
         typer.Option(
-            "--key", help="The operator's public receipt key (receipt-key.jwk.json).", show_default=False
+            "--key",
+            help="The operator's public receipt key (receipt-key.jwk.json); by default the keys in "
+            "~/.config/consent-edit/receipt-keys. Never a key that came with the receipt.",
+            show_default=False,
         ),
-    ],
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Verify a released file against its receipt; a demo's receipt never verifies.
@@ -37,7 +42,7 @@ def verify(
     """
     content = _read(image, OUTPUT_LIMITS.max_bytes)
     try:
-        examined = examine_receipt(_read(receipt, MAX_RECEIPT_BYTES), load_public_keys(key), content)
+        examined = examine_receipt(_read(receipt, MAX_RECEIPT_BYTES), _trusted_keys(key), content)
     except ReceiptInvalid as error:
         verdict: dict[str, object] = {"verdict": "failed", "code": error.code, "message": error.message}
         say(as_json, verdict, error.diagnostics())
@@ -63,6 +68,27 @@ def verify(
         *(f"  {name}: {value}" for name, value in facts.items()),
     ]
     say(as_json, verified, "\n".join(lines))
+
+
+def _trusted_keys(key: Path | None) -> tuple[Ed25519PublicKey, ...]:
+    """The key that was named, or the keys this verifier keeps.
+
+    Raises:
+        InputError: a key file cannot be used.
+        ReceiptInvalid: ``verification.key-unknown``: no key was named and none is kept.
+    """
+    if key is not None:
+        return load_public_keys(key)
+    base = os.environ.get("XDG_CONFIG_HOME")
+    folder = (Path(base) if base else Path.home() / ".config") / "consent-edit" / "receipt-keys"
+    kept = tuple(each for file in sorted(folder.glob("*.json")) for each in load_public_keys(file))
+    if not kept:
+        raise ReceiptInvalid(
+            "no operator's receipt key is trusted here, so the signature says nothing",
+            code="verification.key-unknown",
+            remedy=f"name the operator's key with --key, or keep it in {folder}",
+        )
+    return kept
 
 
 def _facts(examined: ExaminedReceipt) -> dict[str, object]:

@@ -26,12 +26,13 @@ def run(tmp_path):
     app = typer.Typer()
     app.command()(verify)
 
-    def invoke(release, *options, data: bytes | None = None, receipt: bytes | None = None):
+    def invoke(release, *options, data: bytes | None = None, receipt: bytes | None = None, keyless=False):
         (tmp_path / "out.png").write_bytes(release.candidate.data if data is None else data)
         (tmp_path / "out.json").write_bytes(release.envelope if receipt is None else receipt)
         (tmp_path / "key.json").write_text(json.dumps(public_jwk(release.key.public_key())))
         paths = [str(tmp_path / name) for name in ("out.png", "out.json", "key.json")]
-        return testing.CliRunner().invoke(app, [paths[0], "--receipt", paths[1], "--key", paths[2], *options])
+        key = [] if keyless else ["--key", paths[2]]
+        return testing.CliRunner().invoke(app, [paths[0], "--receipt", paths[1], *key, *options])
 
     return invoke
 
@@ -54,6 +55,17 @@ def test_demo_file(run, make_release):
     words = run(demo).stdout
     assert "NOT VERIFIED" in words
     assert "all hold" in words
+
+
+def test_keys_kept_by_the_verifier(run, release, tmp_path, monkeypatch):
+    """Without --key the verifier's own kept keys count; without any, nothing verifies."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    done = run(release, "--json", keyless=True)
+    assert (done.exit_code, json.loads(done.stdout)["code"]) == (5, "verification.key-unknown")
+    kept = tmp_path / "config" / "consent-edit" / "receipt-keys"
+    kept.mkdir(parents=True)
+    (kept / "operator.jwk.json").write_text((tmp_path / "key.json").read_text())
+    assert run(release, keyless=True).exit_code == 0
 
 
 @pytest.mark.parametrize("option", ["--allow-demo", "--demo", "--force"])

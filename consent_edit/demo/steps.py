@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from consent_edit.consent.presentation import Presentation
-from consent_edit.demo.photos import bystander, side_by_side
+from consent_edit.demo.photos import side_by_side
 from consent_edit.demo.world import GRANTEE, OTHER_AUDIENCE, STRANGER, DemoWorld
 from consent_edit.editor import ConsentEditor
 from consent_edit.errors import ConsentEditError, EditRefused
@@ -157,7 +157,7 @@ def undress(world: DemoWorld) -> StepResult:
 
 def second_face(world: DemoWorld) -> StepResult:
     """A second person stands beside her and gave no consent."""
-    both = side_by_side(world.photo, bystander())
+    both = side_by_side(world.photo, world.stranger)
     return _attempt(world, "second-face", consent=world.consent(photo=both), photo=both)
 
 
@@ -165,7 +165,7 @@ def foreign_output(world: DemoWorld) -> StepResult:
     """A hostile pipeline returns somebody else's face."""
     pipeline = GradingPipeline.shipped()
     size = (world.photo.width, world.photo.height)
-    foreign = np.asarray(Image.fromarray(bystander().pixels).resize(size), dtype=np.uint8)
+    foreign = np.asarray(Image.fromarray(world.stranger.pixels).resize(size), dtype=np.uint8)
 
     def render(pixels: NDArray[np.uint8], table: object) -> NDArray[np.uint8]:
         return foreign

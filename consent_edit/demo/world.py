@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+from PIL import Image
+
 from consent_edit.consent.binding import Evidence
-from consent_edit.consent.issue import Issuer
+from consent_edit.consent.issue import Capture, Issuer
 from consent_edit.consent.keys import SigningKey
+from consent_edit.consent.match import MatchOutcome, Probe, match_faces
 from consent_edit.consent.presentation import Presentation
 from consent_edit.consent.status import StatusLists
 from consent_edit.consent.status_service import IssuerStatus
 from consent_edit.consent.trust import TrustList, TrustListClaims
 from consent_edit.consent.wallet import HeldGrant, Wallet
+from consent_edit.demo.photos import astronaut, bystander
 from consent_edit.enrolment import capture_of, models_of
+from consent_edit.errors import EnrolmentRefused
 from consent_edit.evidence.keys import create_receipt_key
 from consent_edit.intake.canonical import CanonicalImage
 from consent_edit.operator import Operator, unix_now
-from consent_edit.perception.observation import Perception
+from consent_edit.perception.observation import FaceObservation, Perception
 from consent_edit.policy.bundle import PolicyBundle
 from consent_edit.store.sqlite import Store
 from consent_edit.thresholds import load_thresholds
-from consent_edit.vocabulary import Assurance, Environment, Operation, Purpose
+from consent_edit.vocabulary import Assurance, Environment, Operation, PersonKind, Purpose
 
 AUDIENCE: Final = "urn:consent-edit:demo:service"
 OTHER_AUDIENCE: Final = "urn:consent-edit:demo:another-service"
@@ -32,6 +38,8 @@ STRANGER: Final = "urn:consent-edit:demo:stranger"
 _ISSUER: Final = "urn:consent-edit:demo:issuer"
 _STATUS: Final = "urn:consent-edit:demo:status"
 _DAY: Final = 86_400
+_CLOSE_UP_FACE: Final = 112
+"""Pixels that the face of a close-up is wide at least: the side of what the first embedder reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +49,7 @@ class DemoWorld:
     Attributes:
         holder: The wallet of the person in ``photo``: simulated, she gave no consent.
         service: The simulated issuer's status service, asked in-process.
+        stranger: A picture of somebody else than ``photo`` shows.
     """
 
     photo: CanonicalImage
@@ -48,6 +57,7 @@ class DemoWorld:
     operator: Operator
     holder: Wallet
     service: IssuerStatus
+    stranger: CanonicalImage
     out: Path
 
     @classmethod
@@ -85,8 +95,8 @@ class DemoWorld:
             receipt_key=create_receipt_key(out),
         )
         holder = Wallet(SigningKey.generate())
-        _enrol(photo, perception, issuer, holder, now)
-        return cls(photo, perception, operator, holder, service, out)
+        capture = _enrol(photo, perception, issuer, holder, now)
+        return cls(photo, perception, operator, holder, service, _stranger(capture, perception), out)
 
     def grant(
         self,
@@ -121,9 +131,18 @@ class DemoWorld:
         self.service.withdraw(self.holder.withdraw(grant.jti, unix_now()))
 
 
-def _enrol(photo: CanonicalImage, perception: Perception, issuer: Issuer, holder: Wallet, now: int) -> None:
-    seen = perception.observe_image(photo)
-    capture = capture_of(seen)
+def _enrol(
+    photo: CanonicalImage, perception: Perception, issuer: Issuer, holder: Wallet, now: int
+) -> Capture:
+    """Enrol the one person of the photo; the simulated issuer's "capture" is a close-up of it."""
+    faces = [face for face in perception.observe_image(photo).faces if face.kind is PersonKind.FACE]
+    if len(faces) != 1:
+        raise EnrolmentRefused(
+            f"the photo shows {len(faces)} clear faces", remedy="take a photo that shows exactly one"
+        )
+    seen = perception.observe_image(_close_up(photo, faces[0]))
+    clear = tuple(face for face in seen.faces if face.kind is PersonKind.FACE)
+    capture = capture_of(replace(seen, faces=clear))
     enrolment = issuer.enrol(
         [capture],
         holder=holder.public,
@@ -133,3 +152,26 @@ def _enrol(photo: CanonicalImage, perception: Perception, issuer: Issuer, holder
         now=now,
     )
     holder.accept(enrolment)
+    return capture
+
+
+def _close_up(photo: CanonicalImage, face: FaceObservation) -> CanonicalImage:
+    """The face with as much again on each side, enlarged where it is small."""
+    box = face.box
+    left, top = max(0, round(box.x - box.width)), max(0, round(box.y - box.height))
+    right, bottom = round(box.x + 2 * box.width), round(box.y + 2 * box.height)
+    crop = photo.pixels[top:bottom, left:right]
+    scale = max(1.0, _CLOSE_UP_FACE / box.width)
+    size = (round(crop.shape[1] * scale), round(crop.shape[0] * scale))
+    enlarged = Image.fromarray(crop).resize(size, Image.Resampling.LANCZOS)
+    return CanonicalImage.of(np.asarray(enlarged, dtype=np.uint8))
+
+
+def _stranger(enrolled: Capture, perception: Perception) -> CanonicalImage:
+    """The shipped portrait of somebody else: matplotlib's, or the astronaut where that one was enrolled."""
+    other = bystander()
+    template = {role: views.mean(axis=0) for role, views in enrolled.embeddings.items()}
+    template = {role: mean / np.linalg.norm(mean) for role, mean in template.items()}
+    probes = [Probe(face.embeddings) for face in perception.observe_image(other).faces]
+    known = match_faces(probes, [template], load_thresholds().matching)
+    return astronaut() if any(match.outcome is MatchOutcome.MATCHED for match in known) else other

@@ -10,6 +10,9 @@ from consent_world import AUDIENCE, GRANTEE, MODELS, ConsentWorld, Person, face,
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from PIL import Image
 
+from consent_edit.consent.jose import unverified
+from consent_edit.consent.query import use_id
+from consent_edit.consent.wallet import HeldGrant
 from consent_edit.editor import ConsentEditor
 from consent_edit.intake.canonical import CanonicalImage
 from consent_edit.operator import Operator
@@ -219,6 +222,11 @@ class Scene:
     def exact(self, refusal: object) -> set[str]:
         """The exact codes of a refusal."""
         return set(self.record(refusal)["codes"])  # type: ignore[call-overload]
+
+    def uses(self, grant: HeldGrant) -> int:
+        """Releases counted under a grant."""
+        subject = unverified(grant.presentation().grant)[1]["cnf"]["jkt"]  # type: ignore[index,call-overload]
+        return self.operator.store.uses(use_id(str(subject), grant.jti))
 
     @property
     def entries(self) -> int:

@@ -103,7 +103,7 @@ def test_withdrawal_while_the_edit_runs(scene):
     person, grant = consenting(scene, 1, Operation.TONE)
     withdrawing(scene, person, grant)
     assert "consent.revoked" in refused(scene, grant)
-    assert scene.operator.store.uses(grant.jti) == 0
+    assert scene.uses(grant) == 0
 
 
 @pytest.mark.parametrize("after", [PersonKind.POSSIBLE_FACE, PersonKind.FACE])

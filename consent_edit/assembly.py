@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from consent_edit.consent.match import MatchOutcome, Probe, identity, match_faces
 from consent_edit.consent.verify import ConsentResult
+from consent_edit.effective_checks import described, failures
 from consent_edit.encoding import JsonValue
 from consent_edit.perception.observation import (
     Box,
@@ -19,7 +20,6 @@ from consent_edit.perception.observation import (
     ImageObservation,
     PromptObservation,
 )
-from consent_edit.policy.codes import check_code
 from consent_edit.policy.facts import Facts, PersonFacts
 from consent_edit.vocabulary import (
     IMAGE_CHECKS,
@@ -28,7 +28,6 @@ from consent_edit.vocabulary import (
     Age,
     Assurance,
     CheckName,
-    CheckOutcome,
     Checks,
     ConsentStatus,
     Environment,
@@ -53,6 +52,9 @@ _UNSEEN_EXPLAINED_BY = frozenset(
     {Operation.BACKGROUND, Operation.OBJECT, Operation.RESTORE, Operation.STYLISE}
 )
 """Operations that change pixels belonging to nobody found."""
+
+_SAME_PLACE = 0.3
+"""Intersection over union above which an input and an output face stand at the same place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,16 +134,43 @@ def assemble_input(
     )
 
 
-def measured_operations(change: ChangeObservation, operations: frozenset[Operation]) -> frozenset[Operation]:
-    """Operations measured from the changed pixels that nothing asked for explains."""
-    explained = frozenset().union(*(OPERATION_REGIONS[operation] for operation in operations))
-    regions = frozenset().union(*change.faces_touched)
-    measured = {MEASURED_OPERATION[region] for region in regions - explained}
-    if change.unseen_touched and not operations & _UNSEEN_EXPLAINED_BY:
-        measured |= {MEASURED_OPERATION[region] for region in change.unseen_touched}
+def measured_operations(
+    before: ImageObservation,
+    after: ImageObservation,
+    change: ChangeObservation,
+    consents: Sequence[ConsentResult],
+    operations: frozenset[Operation],
+    thresholds: Mapping[str, float],
+) -> frozenset[Operation]:
+    """Operations measured from the changed pixels that nothing asked for explains.
+
+    What is asked for explains changes of the people who consent, and of nobody else: a bystander's repainted
+    face, or a face that was not there before, counts as an operation of its own whatever the edit is called.
+
+    Args:
+        consents: As verified for ``operations``.
+        operations: Asked for and read in the prompt.
+    """
+    explained = frozenset[Region]().union(*(OPERATION_REGIONS[operation] for operation in operations))
+    unexplained: set[Region] = set()
+    matched = matched_consents(before, consents, thresholds)
+    for consent, touched in zip(matched, change.faces_touched, strict=True):
+        unexplained |= touched - explained if consent.status is ConsentStatus.VERIFIED else touched
+    paired = _pair(before, after)
+    if Operation.FACE_SWAP not in operations:
+        for index in range(len(after.faces)):
+            unexplained |= _painted(change, index) if index not in paired else frozenset()
+    if not operations & _UNSEEN_EXPLAINED_BY:
+        unexplained |= change.unseen_touched
+    measured = {MEASURED_OPERATION[region] for region in unexplained}
     if change.tone and not explained:
         measured.add(Operation.TONE)
     return frozenset(measured) - operations
+
+
+def _painted(change: ChangeObservation, index: int) -> frozenset[Region]:
+    """Whether an output face was painted there: of a face without a past only the face itself counts."""
+    return change.output_faces_touched[index] & {Region.FACE, Region.UNDETERMINED}
 
 
 def assemble_output(
@@ -170,7 +199,7 @@ def assemble_output(
     for index, (face, consent) in enumerate(zip(after.faces, matched_after, strict=True)):
         source = pairs.get(index)
         earlier = matched_before[source] if source is not None else _ABSENT
-        touched = change.faces_touched[source] if source is not None else frozenset({Region.FACE})
+        touched = change.faces_touched[source] if source is not None else _painted(change, index)
         whose, kept = _kept(face, consent, earlier, thresholds)
         if touched and _put_there(consent, earlier, operations):
             kept = IdentityKept.FOREIGN
@@ -301,7 +330,7 @@ def _pair(before: ImageObservation, after: ImageObservation) -> dict[int, int]:
     scale_x, scale_y = after.width / before.width, after.height / before.height
     overlaps = sorted(
         (
-            (_iou(new.box, _scaled(old.box, scale_x, scale_y)), j, i)
+            (new.box.overlap(old.box.scaled(scale_x, scale_y)), j, i)
             for j, new in enumerate(after.faces)
             for i, old in enumerate(before.faces)
         ),
@@ -309,22 +338,9 @@ def _pair(before: ImageObservation, after: ImageObservation) -> dict[int, int]:
     )
     pairs: dict[int, int] = {}
     for overlap, j, i in overlaps:
-        if overlap > 0.3 and j not in pairs and i not in pairs.values():
+        if overlap > _SAME_PLACE and j not in pairs and i not in pairs.values():
             pairs[j] = i
     return pairs
-
-
-def _scaled(box: Box, x: float, y: float) -> Box:
-    return Box(box.x * x, box.y * y, box.width * x, box.height * y)
-
-
-def _iou(a: Box, b: Box) -> float:
-    width = min(a.x + a.width, b.x + b.width) - max(a.x, b.x)
-    height = min(a.y + a.height, b.y + b.height) - max(a.y, b.y)
-    if width <= 0 or height <= 0:
-        return 0.0
-    shared = width * height
-    return shared / (a.width * a.height + b.width * b.height - shared)
 
 
 def _assembled(
@@ -338,7 +354,7 @@ def _assembled(
     environment: Environment,
     consents: Sequence[ConsentResult],
 ) -> Assembled:
-    failed = tuple(dict.fromkeys(code for given, names in required for code in _failures(given, names)))
+    failed = tuple(dict.fromkeys(code for given, names in required for code in failures(given, names)))
     facts = Facts(
         stage=stage,
         persons=persons,
@@ -350,49 +366,10 @@ def _assembled(
         facts=facts,
         boxes=tuple(box.as_ints() for box in boxes),
         failed_checks=failed,
-        effective_checks=tuple(_described(run) for run in runs),
+        effective_checks=tuple(described(run) for run in runs),
         consents=tuple(
             {
                 consent.use_id: consent for consent in consents if consent.status is ConsentStatus.VERIFIED
             }.values()
         ),
     )
-
-
-def _failures(runs: Sequence[CheckRun], required: frozenset[CheckName]) -> Iterable[str]:
-    """Codes of required checks that are absent, gave no answer, or ran a model without its self-test."""
-    by_name: dict[CheckName, list[CheckRun]] = {name: [] for name in required}
-    for run in runs:
-        by_name.setdefault(run.name, []).append(run)
-    for name in sorted(by_name):
-        outcomes = [run.outcome for run in by_name[name]] or [CheckOutcome.MISSING]
-        bad = next((outcome for outcome in outcomes if outcome is not CheckOutcome.RAN), None)
-        if bad is not None:
-            yield check_code(name, bad)
-        elif not _self_tested(name, by_name[name]):
-            yield check_code(name, CheckOutcome.FAILED)
-
-
-def _self_tested(name: CheckName, runs: Sequence[CheckRun]) -> bool:
-    """Whether every model passed its self-test; a check that names no model has none to show for itself.
-
-    ``CHANGE`` alone is arithmetic without a model.
-    """
-    models = [model for run in runs for model in run.models]
-    return (bool(models) or name is CheckName.CHANGE) and all(model.self_test for model in models)
-
-
-def _described(run: CheckRun) -> Mapping[str, JsonValue]:
-    return {
-        "name": run.name.value,
-        "outcome": run.outcome.value,
-        "models": [
-            {
-                "role": model.role,
-                "sha256": model.sha256,
-                "threshold": model.threshold,
-                "self_test": model.self_test,
-            }
-            for model in run.models
-        ],
-    }

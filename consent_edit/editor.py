@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -120,9 +120,13 @@ class ConsentEditor:
         seen = self.perception.observe_image(candidate.image)
         content = CanonicalImage.of(candidate.image.pixels[: candidate.picture_rows])
         shown = replace(seen, height=content.height)
-        change = self.perception.observe_change(taken.image, content, taken.seen, seen)
-        operations = taken.operations | assembly.measured_operations(change, taken.operations)
+        change = self.perception.observe_change(taken.image, content, taken.seen, shown)
         current = self.operator.snapshot()
+        thresholds = _strictest(snapshot, current)
+        asked = self._consents(request, taken, taken.operations, snapshot, current)
+        operations = taken.operations | assembly.measured_operations(
+            taken.seen, shown, change, asked, taken.operations, thresholds
+        )
         return Finished(
             candidate=candidate,
             observed_digest=seen.digest,
@@ -133,9 +137,9 @@ class ConsentEditor:
                 shown,
                 taken.prompt,
                 change,
-                self._consents(request, taken, operations, snapshot, current),
+                _first_refusal(asked, self._consents(request, taken, operations, snapshot, current)),
                 operations,
-                thresholds=_strictest(snapshot, current),
+                thresholds=thresholds,
                 environment=snapshot.trust.environment,
             ),
             purpose=request.purpose,
@@ -228,10 +232,19 @@ class ConsentEditor:
                 )
                 for snapshot in snapshots
             ]
-            results.append(
-                next((each for each in under if each.status is not ConsentStatus.VERIFIED), under[-1])
-            )
+            first, *others = under
+            for other in others:
+                (first,) = _first_refusal([first], [other])
+            results.append(first)
         return results
+
+
+def _first_refusal(one: Sequence[ConsentResult], other: Sequence[ConsentResult]) -> list[ConsentResult]:
+    """Two readings of the same presentations: the first that refuses speaks, and consent needs both."""
+    return [
+        first if first.status is not ConsentStatus.VERIFIED else second
+        for first, second in zip(one, other, strict=True)
+    ]
 
 
 def _strictest(*snapshots: Snapshot) -> dict[str, float]:

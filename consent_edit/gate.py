@@ -193,7 +193,7 @@ class Gate:
             StoreUnavailable: it could not be written.
         """
         decision_id = secrets.token_hex(16)
-        self._log_refusal(decision_id, decision.to_record(), decision, decision.public_codes)
+        self._log_refusal(decision_id, _record(decision), decision, decision.public_codes)
         view = public_view(decision, assembled.boxes)
         raise EditRefused(
             view.message,
@@ -229,7 +229,7 @@ class Gate:
     def _note_failure(self, clearance: Clearance, code: str) -> None:
         """So that no admission stands in the dark; free words of a pipeline's do not enter the log."""
         told = code if _BREAK_CODE.fullmatch(code) else _BROKE_OFF
-        record = {**clearance.decision.to_record(), "broke_off": told}
+        record = {**_record(clearance.decision), "broke_off": told}
         self._log_refusal(secrets.token_hex(16), record, clearance.decision, (told,))
 
     def _refuse_as(self, status: ConsentStatus, clearance: Clearance, assembled: Assembled) -> NoReturn:
@@ -284,7 +284,7 @@ class Gate:
             logged: LogEntry | ConsentStatus = log_release(
                 self.operator.store,
                 grants=[(consent.use_id, consent.max_uses or None) for consent in consents],
-                record={**decision.to_record(), "admitted": clearance.decision.to_record()},
+                record={**_record(decision), "admitted": clearance.decision.to_record()},
                 draft=draft,
             )
         except ConsentInvalid as error:  # another release took the last use meanwhile; nothing was written
@@ -308,6 +308,11 @@ class Gate:
             purpose=finished.purpose,
         )
         return sign_receipt(receipt, self.operator.receipt_key)
+
+
+def _record(decision: Decision) -> dict[str, JsonValue]:
+    """What the store keeps of a decision; :meth:`Operator.decision` reads it back."""
+    return {"stage": decision.stage.value, "decision": decision.to_record()}
 
 
 def _broke_off(error: BaseException) -> CheckFailed:

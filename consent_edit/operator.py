@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from consent_edit.consent.status import StatusLists
 from consent_edit.consent.trust import TrustList
 from consent_edit.policy.bundle import PolicyBundle
+from consent_edit.policy.decision import Decision
 from consent_edit.store.sqlite import Store
 from consent_edit.thresholds import Thresholds, load_thresholds
 
@@ -60,6 +61,15 @@ class Operator:
         """What is in force now."""
         with self._lock:
             return Snapshot(trust=self.trust, policy=self.policy, thresholds=self.thresholds)
+
+    def decision(self, decision_id: str) -> Decision:
+        """The exact decision behind a refusal or a release: for the operator and the person depicted only.
+
+        Raises:
+            StoreUnavailable: the store cannot be read, or holds no such decision.
+            InputError: its record is malformed.
+        """
+        return Decision.from_record(self.store.decision(decision_id).get("decision"))
 
     def replace(self, *, trust: TrustList | None = None, policy: PolicyBundle | None = None) -> None:
         """Put a new trust list or policy in force for every decision from now on."""

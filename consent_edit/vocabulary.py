@@ -261,7 +261,7 @@ OPERATION_REGIONS: Final[dict[Operation, frozenset[Region]]] = {
     Operation.AGE: frozenset({Region.FACE, Region.HAIR}),
     Operation.FACE_SWAP: frozenset({Region.FACE, Region.HAIR}),
     Operation.STYLISE: frozenset({Region.FACE, Region.HAIR, Region.BODY}),
-    Operation.RESTORE: frozenset({Region.FACE, Region.HAIR, Region.BODY}),
+    Operation.RESTORE: frozenset({Region.FACE, Region.HAIR}),
 }
 """Which parts of a person an operation may repaint; a change elsewhere is measured as its own operation."""
 

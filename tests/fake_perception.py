@@ -134,7 +134,8 @@ class ScriptedPerception:
             self.touched[i] if i < len(self.touched) else NOBODY for i in range(len(seen_before.faces))
         )
         run = CheckRun(CheckName.CHANGE, CheckOutcome.RAN)
-        return ChangeObservation(per_face, self.unseen, self.tone, ExposureChange.NONE, (run,))
+        painted = tuple(frozenset({Region.FACE}) for _ in seen_after.faces)
+        return ChangeObservation(per_face, painted, self.unseen, self.tone, ExposureChange.NONE, (run,))
 
     def close(self) -> None:
         """Nothing to close."""
@@ -221,7 +222,7 @@ class Scene:
 
     def exact(self, refusal: object) -> set[str]:
         """The exact codes of a refusal."""
-        return set(self.record(refusal)["codes"])  # type: ignore[call-overload]
+        return set(self.operator.decision(refusal.decision_id).codes)  # type: ignore[attr-defined]
 
     def uses(self, grant: HeldGrant) -> int:
         """Releases counted under a grant."""

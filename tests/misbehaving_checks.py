@@ -66,7 +66,7 @@ class _LandscapeChecks(Checks):
     def change(self, before, after, seen_before, seen_after):
         self._strike(CheckName.CHANGE)
         run = CheckRun(CheckName.CHANGE, CheckOutcome.RAN)
-        return ChangeObservation((), frozenset(), True, ExposureChange.NONE, (run,))
+        return ChangeObservation((), (), frozenset(), True, ExposureChange.NONE, (run,))
 
 
 class Misbehaving:

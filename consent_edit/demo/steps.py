@@ -21,6 +21,7 @@ from consent_edit.intake.canonical import CanonicalImage
 from consent_edit.perception.models import ModelStore
 from consent_edit.perception.process import PerceptionProcess
 from consent_edit.pipelines.grading import GradingPipeline
+from consent_edit.policy.decision import Decision
 from consent_edit.request import EditRequest
 from consent_edit.vocabulary import Operation, Stage
 
@@ -78,38 +79,30 @@ def _attempt(
     try:
         result = editor.edit(request)
     except EditRefused as refusal:
-        record = world.operator.store.decision(refusal.decision_id)
+        decision = world.operator.decision(refusal.decision_id)
         return StepResult(
             name,
             "refused",
-            exact_codes(record),
+            decision.codes,
             refusal.boxes,
             photo,
-            checks=exact_checks(record),
-            boxes_in_input=record.get("stage") == Stage.INPUT.value,
+            checks=_plain(decision),
+            boxes_in_input=decision.stage is Stage.INPUT,
         )
     except ConsentEditError as error:
         return StepResult(name, "refused", (error.code,), (), photo)
     output, receipt = world.out / f"{name}.png", world.out / f"{name}.png.receipt.json"
     output.write_bytes(result.released)
     receipt.write_text(result.receipt)
-    record = world.operator.store.decision(result.decision_id)
+    decision = world.operator.decision(result.decision_id)
     shown = CanonicalImage.of(np.asarray(result.images[0], dtype=np.uint8))
-    return StepResult(name, "released", (), (), shown, str(output), str(receipt), exact_checks(record))
+    return StepResult(name, "released", (), (), shown, str(output), str(receipt), _plain(decision))
 
 
-def exact_codes(record: Mapping[str, object]) -> tuple[str, ...]:
-    """The codes of a decision record."""
-    codes = record.get("codes", ())
-    return tuple(str(code) for code in codes) if isinstance(codes, list | tuple) else ()
-
-
-def exact_checks(record: Mapping[str, object]) -> tuple[Mapping[str, object], ...]:
-    """The checks of a decision record."""
-    checks = record.get("effective_checks", ())
-    if not isinstance(checks, list | tuple):
-        return ()
-    return tuple(check for check in checks if isinstance(check, Mapping))
+def _plain(decision: Decision) -> tuple[Mapping[str, object], ...]:
+    """The checks of a decision as plain JSON objects."""
+    checks = decision.to_record()["effective_checks"]
+    return tuple(check for check in checks if isinstance(check, Mapping)) if isinstance(checks, list) else ()
 
 
 def no_consent(world: DemoWorld) -> StepResult:

@@ -21,7 +21,7 @@ from consent_edit.consent.trust import TrustList, TrustListClaims
 from consent_edit.consent.wallet import HeldGrant, Wallet
 from consent_edit.demo.photos import astronaut, bystander
 from consent_edit.enrolment import capture_of, models_of
-from consent_edit.errors import EnrolmentRefused
+from consent_edit.errors import EnrolmentRefused, InputError
 from consent_edit.evidence.keys import create_receipt_key
 from consent_edit.intake.canonical import CanonicalImage
 from consent_edit.operator import Operator, unix_now
@@ -38,6 +38,7 @@ STRANGER: Final = "urn:consent-edit:demo:stranger"
 _ISSUER: Final = "urn:consent-edit:demo:issuer"
 _STATUS: Final = "urn:consent-edit:demo:status"
 _DAY: Final = 86_400
+_MARK: Final = ".consent-edit-demo"
 _CLOSE_UP_FACE: Final = 112
 """Pixels that the face of a close-up is wide at least: the side of what the first embedder reads."""
 
@@ -69,6 +70,7 @@ class DemoWorld:
 
         Raises:
             EnrolmentRefused: the picture does not show one clear face.
+            InputError: ``out`` holds something else than an earlier demo's output.
         """
         now = unix_now()
         service = IssuerStatus(_STATUS, SigningKey.generate(), ":memory:")
@@ -83,7 +85,7 @@ class DemoWorld:
             status_services=(status_entry,),
         )
         trust = TrustList.load_demo(claims.sign(anchor), anchor=anchor.public, now=now)
-        out.mkdir(parents=True, exist_ok=True)
+        _own_folder(out)
         for leftover in (*out.glob("log.sqlite*"), *out.glob("receipt-key.*")):
             leftover.unlink()
         operator = Operator(
@@ -129,6 +131,22 @@ class DemoWorld:
     def withdraw(self, grant: HeldGrant) -> None:
         """The holder withdraws; the status service flips the entry at once."""
         self.service.withdraw(self.holder.withdraw(grant.jti, unix_now()))
+
+
+def _own_folder(out: Path) -> None:
+    """A folder that is empty or an earlier demo's; nothing of anybody else's is touched."""
+    mark = out / _MARK
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        if any(out.iterdir()) and not mark.exists():
+            raise InputError(
+                f"{out} holds something else than a demo's output",
+                code="input.folder",
+                remedy="name a new folder with --out",
+            )
+        mark.touch()
+    except OSError as error:
+        raise InputError(f"cannot write to {out}: {error.strerror}", code="input.folder") from error
 
 
 def _enrol(

@@ -70,11 +70,14 @@ def no_prompt(run: CheckRun) -> PromptObservation:
     )
 
 
-def no_change(before_seen: ImageObservation, run: CheckRun) -> ChangeObservation:
+def no_change(
+    before_seen: ImageObservation, after_seen: ImageObservation, run: CheckRun
+) -> ChangeObservation:
     """A difference that could not be measured."""
     doubt = frozenset({Region.UNDETERMINED})
     return ChangeObservation(
         faces_touched=tuple(doubt for _ in before_seen.faces),
+        output_faces_touched=tuple(doubt for _ in after_seen.faces),
         unseen_touched=doubt,
         tone=True,
         exposure_change=ExposureChange.UNDETERMINED,

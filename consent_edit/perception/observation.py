@@ -40,6 +40,19 @@ class Box:
         """The box rounded to whole pixels."""
         return round(self.x), round(self.y), round(self.width), round(self.height)
 
+    def scaled(self, x: float, y: float) -> Box:
+        """The box in a picture ``x`` times as wide and ``y`` times as high."""
+        return Box(self.x * x, self.y * y, self.width * x, self.height * y)
+
+    def overlap(self, other: Box) -> float:
+        """Intersection over union with another box, 0 to 1."""
+        width = min(self.x + self.width, other.x + other.width) - max(self.x, other.x)
+        height = min(self.y + self.height, other.y + other.height) - max(self.y, other.y)
+        if width <= 0 or height <= 0:
+            return 0.0
+        shared = width * height
+        return shared / (self.width * self.height + other.width * other.height - shared)
+
 
 @dataclass(frozen=True, slots=True)
 class ModelUse:
@@ -92,8 +105,8 @@ class FaceObservation:
     recognisable: Recognisable
     score: float
     passes: tuple[str, ...]
-    landmarks: NDArray[np.float32]
-    embeddings: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    landmarks: NDArray[np.float32] = field(repr=False)
+    embeddings: Mapping[str, NDArray[np.float32]] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +160,14 @@ class ChangeObservation:
         faces_touched: Per face of the *input* observation, in its order: regions repainted beyond what a
             smooth tone change of the whole picture explains; ``{UNDETERMINED}`` when it could not be
             measured.
+        output_faces_touched: The same per face of the *output* observation, at its place.
         unseen_touched: Regions changed that no found person explains.
         tone: Whether the whole picture's tone changed.
         exposure_change: Output against input, worst over the views.
     """
 
     faces_touched: tuple[frozenset[Region], ...]
+    output_faces_touched: tuple[frozenset[Region], ...]
     unseen_touched: frozenset[Region]
     tone: bool
     exposure_change: ExposureChange

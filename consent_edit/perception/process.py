@@ -174,12 +174,13 @@ class PerceptionProcess:
         with self._lock:
             try:
                 change = self._ask("observe_change", (before, after, seen_before, seen_after), name)
-                if not isinstance(change, ChangeObservation) or len(change.faces_touched) != len(
-                    seen_before.faces
-                ):
+                if not isinstance(change, ChangeObservation) or (
+                    len(change.faces_touched),
+                    len(change.output_faces_touched),
+                ) != (len(seen_before.faces), len(seen_after.faces)):
                     raise _Broken(_wrong(name))
             except _Broken as broken:
-                return no_change(seen_before, broken.run)
+                return no_change(seen_before, seen_after, broken.run)
             self._retire(change.checks)
             return change
 
@@ -211,6 +212,9 @@ class PerceptionProcess:
             self._stop()
             detail = f"the process ended while {phase} ({type(error).__name__})"
             raise _Broken(CheckRun(name, CheckOutcome.FAILED, detail=detail)) from error
+        except BaseException:  # an interrupt: the answer still to come would be taken for the next one's
+            self._stop()
+            raise
 
     def _start(self) -> _Child:
         """Start a child and tell it what to build."""

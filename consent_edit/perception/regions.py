@@ -126,27 +126,59 @@ def _touched(mask: Mask, regions: PersonRegions, limits: Thresholds) -> frozense
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What was repainted, and whose it is.
+
+    Attributes:
+        faces: Per face of the input: its person's repainted regions.
+        output_faces: The same per face of the output, at its place.
+        unseen: What was repainted that belongs to nobody found in the input.
+        tone: Whether the whole picture's tone moved.
+    """
+
+    faces: tuple[frozenset[Region], ...]
+    output_faces: tuple[frozenset[Region], ...]
+    unseen: frozenset[Region]
+    tone: bool
+
+
 def compared(
-    before: CanonicalImage, after: CanonicalImage, faces: Sequence[FaceObservation], limits: Thresholds
-) -> tuple[tuple[frozenset[Region], ...], frozenset[Region], bool]:
-    """What was repainted: per face, on nobody found, and whether the whole picture's tone moved.
+    before: CanonicalImage,
+    after: CanonicalImage,
+    faces: Sequence[FaceObservation],
+    limits: Thresholds,
+    output_faces: Sequence[FaceObservation] = (),
+) -> Comparison:
+    """Compare two pictures of one edit.
 
     Args:
         before: The input picture.
         after: The output picture; another size is resized to the input's for comparing.
         faces: The faces observed in the input.
         limits: The operating thresholds.
+        output_faces: The faces observed in the output.
     """
     factor = min(1.0, _WORKING_SIDE / max(before.width, before.height))
     size = (max(1, round(before.width * factor)), max(1, round(before.height * factor)))
     mask, tone = repainted(_working(before, size), _working(after, size), limits)
-    scale, shape = (size[0] / before.width, size[1] / before.height), (size[1], size[0])
-    persons = [person_regions(face, scale, shape) for face in faces]
+    shape = (size[1], size[0])
+
+    def persons(found: Sequence[FaceObservation], picture: CanonicalImage) -> list[PersonRegions]:
+        scale = (size[0] / picture.width, size[1] / picture.height)
+        return [person_regions(face, scale, shape) for face in found]
+
+    here, there = persons(faces, before), persons(output_faces, after)
     elsewhere = mask.copy()
-    for regions in persons:
+    for regions in here:
         elsewhere &= ~regions.everything()
     unseen = {Region.BODY} if elsewhere.mean() > limits.change_share_unseen else set[Region]()
-    return tuple(_touched(mask, regions, limits) for regions in persons), frozenset(unseen), tone
+    return Comparison(
+        faces=tuple(_touched(mask, regions, limits) for regions in here),
+        output_faces=tuple(_touched(mask, regions, limits) for regions in there),
+        unseen=frozenset(unseen),
+        tone=tone,
+    )
 
 
 def observe_change(
@@ -162,14 +194,15 @@ def observe_change(
         before: The input picture.
         after: The output picture.
         before_seen: What was observed in the input; ``faces_touched`` follows its faces.
-        after_seen: What was observed in the output.
+        after_seen: What was observed in the output; ``output_faces_touched`` follows its faces.
         limits: The operating thresholds.
     """
-    touched, unseen, tone = compared(before, after, before_seen.faces, limits)
+    found = compared(before, after, before_seen.faces, limits, after_seen.faces)
     return ChangeObservation(
-        faces_touched=touched,
-        unseen_touched=unseen,
-        tone=tone,
+        faces_touched=found.faces,
+        output_faces_touched=found.output_faces,
+        unseen_touched=found.unseen,
+        tone=found.tone,
         exposure_change=exposure_change(before_seen.exposure, after_seen.exposure, limits),
         checks=(CheckRun(CheckName.CHANGE, CheckOutcome.RAN),),
     )

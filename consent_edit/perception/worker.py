@@ -118,11 +118,11 @@ class Worker:
     ) -> ChangeObservation:
         """What differs between input and output."""
         name = CheckName.CHANGE
-        nothing = no_change(before_seen, CheckRun(name, CheckOutcome.FAILED))
+        nothing = no_change(before_seen, after_seen, CheckRun(name, CheckOutcome.FAILED))
         observation, run = self._guarded(
             name, lambda: self._checks.change(before, after, before_seen, after_seen), nothing
         )
-        return observation if run.outcome is CheckOutcome.RAN else no_change(before_seen, run)
+        return observation if run.outcome is CheckOutcome.RAN else no_change(before_seen, after_seen, run)
 
 
 def _with(face: FaceObservation, name: CheckName, rows: NDArray[np.float32]) -> FaceObservation:

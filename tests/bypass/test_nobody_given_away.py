@@ -191,9 +191,6 @@ def test_request_and_result_do_not_print_what_they_hold(scene):
         assert repr(result.released[:8])[2:-1] not in printed
 
 
-@pytest.mark.xfail(
-    reason="perception/observation.py prints embeddings; reported, another's file", strict=True
-)
 def test_observed_face_does_not_print_its_template():
     """A print of an observation shows no biometric template."""
     assert "array(" not in repr(seen_face(1))

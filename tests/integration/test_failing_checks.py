@@ -36,7 +36,7 @@ def edit(world, perception, photo=LANDSCAPE, presentations=()):
 
 
 def exact(world, refusal):
-    return set(world.operator.store.decision(refusal.decision_id)["codes"])
+    return set(world.operator.decision(refusal.decision_id).codes)
 
 
 def test_control_releases(world):

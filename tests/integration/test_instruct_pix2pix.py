@@ -31,7 +31,7 @@ def landscape():
 
 
 def exact(world, refusal):
-    return set(world.operator.store.decision(refusal.decision_id)["codes"])
+    return set(world.operator.decision(refusal.decision_id).codes)
 
 
 def seeded():

@@ -95,8 +95,8 @@ def at_input(seen, consents=(), prompt=PROMPT, operations=TONE):
     )
 
 
-def change(*touched, unseen=frozenset(), tone=False):
-    return ChangeObservation(tuple(touched), unseen, tone, ExposureChange.NONE, CHANGE_RAN)
+def change(*touched, unseen=frozenset(), tone=False, new=()):
+    return ChangeObservation(tuple(touched), new, unseen, tone, ExposureChange.NONE, CHANGE_RAN)
 
 
 def at_output(before, after, changed, consents=(), operations=TONE):
@@ -201,7 +201,8 @@ def test_altered_face_at_the_place_of_the_consenting_one():
 def test_half_matching_face_elsewhere_is_foreign():
     """The same half-match where the consenting person did not stand is foreign."""
     before, after = picture(face(0)), picture(face(0), face(0, x=120, second=4))
-    facts = at_output(before, after, change(frozenset()), [consent(0)]).facts
+    unpainted = (frozenset(), frozenset())
+    facts = at_output(before, after, change(frozenset(), new=unpainted), [consent(0)]).facts
     assert facts.persons[1].identity_kept is IdentityKept.FOREIGN
 
 
@@ -214,10 +215,11 @@ def test_vanished_face_stays_among_the_persons():
     assert facts.persons[1].identity_kept is IdentityKept.UNDETERMINED
 
 
-def test_a_new_face_counts_as_touched():
-    """A face that was not there before was painted."""
-    facts = at_output(picture(), picture(face(0)), change()).facts
-    assert facts.persons[0].touched == {Region.FACE}
+@pytest.mark.parametrize("painted", [frozenset(), frozenset({Region.FACE}), frozenset({Region.UNDETERMINED})])
+def test_a_face_without_a_past_is_touched_where_it_was_painted(painted):
+    """Of a face that was not there before, the face's own pixels count, and doubt counts as paint."""
+    facts = at_output(picture(), picture(face(0)), change(new=(painted | {Region.BODY},))).facts
+    assert facts.persons[0].touched == painted
 
 
 def test_faces_are_paired_across_a_resize():
@@ -240,24 +242,51 @@ def test_only_verified_consents_that_speak_for_a_face_are_used():
     assert [used.grant_id for used in twice.consents] == ["grant-0"]
 
 
+def measured(before, after, changed, asked, consents=()):
+    return assembly.measured_operations(before, after, changed, consents, frozenset(asked), THRESHOLDS)
+
+
 @pytest.mark.parametrize(
-    "asked,changed,measured",
+    "asked,changed,found",
     [
         ({Operation.TONE}, change(frozenset(), tone=True), set()),
         ({Operation.TONE}, change(frozenset({Region.FACE})), {Operation.EXPRESSION}),
         ({Operation.TONE}, change(frozenset({Region.UNDETERMINED})), {Operation.BODY}),
         ({Operation.HAIR}, change(frozenset({Region.HAIR})), set()),
         ({Operation.HAIR}, change(frozenset({Region.HAIR, Region.BODY})), {Operation.BODY}),
-        ({Operation.BACKGROUND}, change(unseen=frozenset({Region.BODY})), set()),
-        ({Operation.TONE}, change(unseen=frozenset({Region.BODY})), {Operation.BODY}),
-        ({Operation.BACKGROUND}, change(tone=True), {Operation.TONE}),
+        ({Operation.BACKGROUND}, change(frozenset(), unseen=frozenset({Region.BODY})), set()),
+        ({Operation.TONE}, change(frozenset(), unseen=frozenset({Region.BODY})), {Operation.BODY}),
+        ({Operation.BACKGROUND}, change(frozenset(), tone=True), {Operation.TONE}),
         ({Operation.MAKEUP}, change(frozenset({Region.FACE}), tone=True), set()),
         ({Operation.BACKGROUND}, change(frozenset({Region.FACE})), {Operation.EXPRESSION}),
+        ({Operation.RESTORE}, change(frozenset({Region.FACE})), set()),
+        ({Operation.RESTORE}, change(frozenset({Region.BODY})), {Operation.BODY}),
     ],
 )
-def test_measured_operations(asked, changed, measured):
-    """A change that nothing asked for explains counts as an operation of its own."""
-    assert assembly.measured_operations(changed, frozenset(asked)) == measured
+def test_measured_operations(asked, changed, found):
+    """A change of a consenting person that nothing asked for explains counts as an operation of its own."""
+    seen = picture(face(0))
+    changed = replace(changed, output_faces_touched=(frozenset(),))
+    assert measured(seen, seen, changed, asked, [consent(0)]) == found
+
+
+@pytest.mark.parametrize(
+    "asked", [Operation.HAIR, Operation.RESTORE, Operation.STYLISE, Operation.BACKGROUND]
+)
+def test_nothing_asked_explains_a_bystanders_change(asked):
+    """What a bystander's pixels show counts, whatever the edit is called."""
+    seen = picture(face(0), face(1, x=100))
+    changed = change(frozenset(), frozenset({Region.HAIR, Region.FACE}), new=(frozenset(), frozenset()))
+    assert {Operation.HAIR, Operation.EXPRESSION} - {asked} <= measured(
+        seen, seen, changed, {asked}, [consent(0)]
+    )
+
+
+def test_a_face_painted_in_is_an_operation_unless_a_swap_was_asked():
+    """A face that was not there before is no background."""
+    painted = change(new=(frozenset({Region.FACE}),))
+    assert measured(picture(), picture(face(0)), painted, {Operation.BACKGROUND}) == {Operation.EXPRESSION}
+    assert measured(picture(), picture(face(0)), painted, {Operation.FACE_SWAP}) == set()
 
 
 def test_photo_binding_and_grant_come_from_the_consent():

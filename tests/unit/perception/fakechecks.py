@@ -51,7 +51,7 @@ class ObedientChecks(Checks):
 
     def change(self, before, after, seen_before, seen_after):
         self.misbehave(CheckName.CHANGE)
-        return no_change(seen_before, CheckRun(CheckName.CHANGE, CheckOutcome.RAN))
+        return no_change(seen_before, seen_after, CheckRun(CheckName.CHANGE, CheckOutcome.RAN))
 
 
 class Misbehaving:

@@ -189,13 +189,14 @@ def change(folder: Path, limit: int) -> None:
         faces = [face for face in detector.detect(picture) if face.kind is PersonKind.FACE][:4]
         before, people = CanonicalImage.of(picture), [face_of(face) for face in faces]
         for after in edits(picture, rng):
-            touched, unseen, _ = compared(before, CanonicalImage.of(after), people, LIMITS)
+            found = compared(before, CanonicalImage.of(after), people, LIMITS)
+            touched, unseen = found.faces, found.unseen
             false += (any(touched), bool(unseen))
             tried += 1
         for face in faces[:1]:
             for number, painted in enumerate(repaints(picture, face)):
                 graded = list(edits(painted, rng))[1]
-                touched, _, _ = compared(before, CanonicalImage.of(graded), people, LIMITS)
+                touched = compared(before, CanonicalImage.of(graded), people, LIMITS).faces
                 seen[number].append(bool(touched[0]))
     say(
         f"falsely touched: people {false[0] / tried:.4f}, unseen {false[1] / tried:.4f} of {tried} tone edits"

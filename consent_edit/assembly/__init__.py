@@ -1,0 +1,10 @@
+"""Assembly: what was seen and asked (perception) beside who consented to what (consent), as Facts for policy.
+
+The rooms below know nothing of each other; here, and only here, a face meets a credential.
+"""
+
+from consent_edit.assembly.after import assemble_output, measured_operations
+from consent_edit.assembly.before import assemble_input
+from consent_edit.assembly.people import Assembled, matched_consents
+
+__all__ = ["Assembled", "assemble_input", "assemble_output", "matched_consents", "measured_operations"]

@@ -1,0 +1,50 @@
+"""Facts before the pipeline runs: who is in the picture, who consented, and what is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from consent_edit.assembly.people import (
+    Assembled,
+    assembled,
+    matched_consents,
+    person_facts,
+    unseen_facts,
+)
+from consent_edit.consent.verify import ConsentResult
+from consent_edit.perception.observation import ImageObservation, PromptObservation
+from consent_edit.vocabulary import IMAGE_CHECKS, CheckName, Environment, Exposure, Operation, Stage
+
+
+def assemble_input(
+    observation: ImageObservation,
+    prompt: PromptObservation,
+    consents: Sequence[ConsentResult],
+    operations: frozenset[Operation],
+    *,
+    thresholds: Mapping[str, float],
+    environment: Environment,
+) -> Assembled:
+    """Facts before the pipeline runs.
+
+    Args:
+        operations: Asked for and read in the prompt.
+        thresholds: Embedder role -> cosine a face must reach against its own template.
+    """
+    matched = matched_consents(observation, consents, thresholds)
+    persons = tuple(
+        replace(person_facts(face, consent), exposure=observation.exposure.value, intent=prompt.intent)
+        for face, consent in zip(observation.faces, matched, strict=True)
+    )
+    runs = (*observation.checks, *prompt.checks)
+    return assembled(
+        Stage.INPUT,
+        persons=(*persons, unseen_facts(prompt, Exposure.NONE if persons else observation.exposure.value)),
+        boxes=tuple(face.box for face in observation.faces),
+        operations=operations,
+        required=[(observation.checks, IMAGE_CHECKS), (prompt.checks, frozenset({CheckName.PROMPT_INTENT}))],
+        runs=runs,
+        environment=environment,
+        consents=matched,
+    )

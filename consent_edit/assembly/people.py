@@ -1,0 +1,163 @@
+"""People as facts: whose consent speaks for a face, and what is known of somebody unseen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from consent_edit.assembly.checks import described, failures
+from consent_edit.consent.match import MatchOutcome, Probe, match_faces
+from consent_edit.consent.verify import ConsentResult
+from consent_edit.encoding import JsonValue
+from consent_edit.perception.observation import (
+    Box,
+    CheckRun,
+    FaceObservation,
+    ImageObservation,
+    PromptObservation,
+)
+from consent_edit.policy.facts import Facts, PersonFacts
+from consent_edit.vocabulary import (
+    Age,
+    Assurance,
+    CheckName,
+    Checks,
+    ConsentStatus,
+    Environment,
+    Exposure,
+    ExposureChange,
+    IdentityKept,
+    Intent,
+    NamedPerson,
+    Operation,
+    PersonKind,
+    PhotoBinding,
+    Recognisable,
+    Stage,
+)
+
+Boxes = tuple[tuple[int, int, int, int], ...]
+
+ABSENT = ConsentResult(status=ConsentStatus.ABSENT, detail="nobody's consent speaks for this face")
+"""What speaks for a face that nobody's consent speaks for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """Facts with what belongs beside them.
+
+    Attributes:
+        boxes: Per person of ``facts.persons``; ``unseen`` has none, so boxes are one fewer.
+        failed_checks: Codes ``check.<name>-<outcome>`` of must-run checks without an answer.
+        effective_checks: What ran, as plain mappings for the record.
+        consents: The distinct verified consents that speak for a face here; the ones a release uses.
+    """
+
+    facts: Facts
+    boxes: Boxes
+    failed_checks: tuple[str, ...]
+    effective_checks: tuple[Mapping[str, JsonValue], ...]
+    consents: tuple[ConsentResult, ...]
+
+
+def matched_consents(
+    observation: ImageObservation, consents: Sequence[ConsentResult], thresholds: Mapping[str, float]
+) -> tuple[ConsentResult, ...]:
+    """For each face the consent that speaks for it, verified or not; an ``ABSENT`` one where none does.
+
+    A consent that failed still carries its credential's templates, so that the refusal can say whose
+    consent failed and why. It never counts as consent.
+    """
+    probes = [Probe(embeddings=face.embeddings) for face in observation.faces]
+    matches = match_faces(probes, [consent.templates for consent in consents], thresholds)
+    unplaceable = [  # only a failure may fall on a face that nothing matched; consent never does
+        consent
+        for consent in consents
+        if not consent.templates and consent.status is not ConsentStatus.VERIFIED
+    ]
+    found: list[ConsentResult] = []
+    for match in matches:
+        if match.outcome is MatchOutcome.MATCHED:
+            found.append(consents[match.reference])
+        elif match.outcome is MatchOutcome.NONE and unplaceable:
+            found.append(unplaceable[0])
+        else:
+            found.append(ABSENT)
+    return tuple(found)
+
+
+def person_facts(face: FaceObservation, consent: ConsentResult) -> PersonFacts:
+    """A person found, before anything is known of the picture's exposure, the words or the edit."""
+    return PersonFacts(
+        kind=face.kind,
+        recognisable=face.recognisable,
+        consent=consent.status,
+        assurance=consent.assurance,
+        age=consent.age,
+        exposure=Exposure.UNDETERMINED,
+        exposure_change=ExposureChange.NONE,
+        intent=Intent.UNDETERMINED,
+        photo=consent.photo,
+        granted=consent.granted,
+        touched=frozenset(),
+        identity_kept=IdentityKept.SAME,
+        named_person=NamedPerson.NONE,
+    )
+
+
+def unseen_facts(prompt: PromptObservation, exposure: Exposure) -> PersonFacts:
+    """The person every picture has, on whom falls what belongs to nobody found."""
+    return PersonFacts(
+        kind=PersonKind.UNSEEN,
+        recognisable=Recognisable.NO,
+        consent=ConsentStatus.ABSENT,
+        assurance=Assurance.NONE,
+        age=Age.UNDETERMINED,
+        exposure=exposure,
+        exposure_change=ExposureChange.NONE,
+        intent=prompt.intent,
+        photo=PhotoBinding.NONE,
+        granted=frozenset(),
+        touched=frozenset(),
+        identity_kept=IdentityKept.SAME,
+        named_person=NamedPerson.UNCOVERED if prompt.names_person else NamedPerson.NONE,
+    )
+
+
+def assembled(
+    stage: Stage,
+    *,
+    persons: tuple[PersonFacts, ...],
+    boxes: tuple[Box, ...],
+    operations: frozenset[Operation],
+    required: Iterable[tuple[Sequence[CheckRun], frozenset[CheckName]]],
+    runs: Sequence[CheckRun],
+    environment: Environment,
+    consents: Sequence[ConsentResult],
+) -> Assembled:
+    """Facts with what belongs beside them; a required check without an answer makes them incomplete.
+
+    Args:
+        required: Runs, and the names of the checks that must be among them.
+        runs: All runs, for the record.
+        consents: Whatever speaks for a face; only the verified ones are kept.
+    """
+    failed = tuple(dict.fromkeys(code for given, names in required for code in failures(given, names)))
+    facts = Facts(
+        stage=stage,
+        persons=persons,
+        operations=operations,
+        checks=Checks.INCOMPLETE if failed else Checks.COMPLETE,
+        environment=environment,
+    )
+    return Assembled(
+        facts=facts,
+        boxes=tuple(box.as_ints() for box in boxes),
+        failed_checks=failed,
+        effective_checks=tuple(described(run) for run in runs),
+        consents=tuple(
+            {
+                consent.use_id: consent for consent in consents if consent.status is ConsentStatus.VERIFIED
+            }.values()
+        ),
+    )

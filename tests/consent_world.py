@@ -226,6 +226,7 @@ class ConsentWorld:
             "purpose": Purpose.PERSONAL,
             "photos": frozenset({PHOTO}),
             "now": self.clock(),
+            "models": MODELS,
             **changes,
         }
         return ConsentQuery(**asked)  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from consent_edit.cli import bench_prompts
+from consent_edit.cli.terminal import AsJson
 
 app = typer.Typer(no_args_is_help=True)
 app.command("prompts")(bench_prompts.prompts)
@@ -18,7 +19,7 @@ app.command("prompts")(bench_prompts.prompts)
 def guard(
     side: Annotated[int, typer.Option(min=128, max=4096, help="Side of the picture, pixels.")] = 512,
     runs: Annotated[int, typer.Option(min=1, max=100, help="Counted runs after one warm-up.")] = 5,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Measure the gate on scikit-image's astronaut, with simulated consent and the built-in editor."""
     from consent_edit.cli.bench_guard import bench_guard

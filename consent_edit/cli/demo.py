@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from consent_edit.cli.terminal import AsJson, read_file
+from consent_edit.errors import Unavailable
 from consent_edit.intake.decode import decode
 
 if TYPE_CHECKING:
@@ -32,14 +33,15 @@ def demo(
 
     The person in the photograph gave no consent: the issuer is simulated, and every output says so.
     """
+    own = decode(read_file(photo, code="input.unreadable")).image if photo else None
     from consent_edit.demo.photos import astronaut
     from consent_edit.demo.sheet import contact_sheet
     from consent_edit.demo.steps import REFUSING_STEPS, STEPS
     from consent_edit.demo.world import DemoWorld
     from consent_edit.perception.process import PerceptionProcess
 
-    names = tuple(STEPS) if photo is None else REFUSING_STEPS
-    picture = astronaut() if photo is None else decode(read_file(photo, code="input.unreadable")).image
+    names = tuple(STEPS) if own is None else REFUSING_STEPS
+    picture = own or astronaut()
     with PerceptionProcess() as perception:
         world = DemoWorld.create(picture, perception, out)
         results = [STEPS[name](world) for name in _progress(names)]
@@ -50,10 +52,25 @@ def demo(
     if as_json:
         log = {"size": state.size, "root": state.root}
         typer.echo(json.dumps({"steps": [_step(r) for r in results], "checks": _checks(results), "log": log}))
-        return
-    _table(results)
-    typer.echo(f"\ncontact sheet {sheet}, log {state.size} entries, root {state.root[:16]}…")
-    typer.echo("Nobody in these pictures gave consent. The consent shown here is simulated.")
+    else:
+        _table(results)
+        typer.echo(f"\ncontact sheet {sheet}, log {state.size} entries, root {state.root[:16]}…")
+        typer.echo("Nobody in these pictures gave consent. The consent shown here is simulated.")
+    _leave_if_blind(results)
+
+
+def _leave_if_blind(results: Sequence[StepResult]) -> None:
+    """Exit 4 when a check that must run gave no answer in a step that does not take one away.
+
+    Raises:
+        typer.Exit: with code 4.
+    """
+    steps = (result.codes for result in results if result.name != "missing-check")
+    lost = sorted({code for codes in steps for code in codes if code.startswith("check.")})
+    if lost:
+        typer.echo(f"{lost[0]}: a check gave no answer, so everything is refused", err=True)
+        typer.echo("  what to do: consent-edit models verify", err=True)
+        raise typer.Exit(Unavailable.exit_code)
 
 
 @contextmanager

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +13,7 @@ import typer
 from consent_edit import operator_folder
 from consent_edit.cli.terminal import AsJson, read_file, say
 from consent_edit.consent.presentation import Presentation
-from consent_edit.errors import InputError
+from consent_edit.errors import InputError, Unavailable
 from consent_edit.request import EditRequest, FileFormat
 from consent_edit.vocabulary import Operation, Purpose
 
@@ -66,10 +69,11 @@ def built_in_editor(operator: Path) -> ConsentEditor:
         InputError: the folder is not an operator's.
         Unavailable: a needed part is missing.
     """
+    loaded = operator_folder.load(operator)
     from consent_edit.editor import ConsentEditor
     from consent_edit.pipelines.grading import GradingPipeline
 
-    return ConsentEditor(GradingPipeline.shipped(), operator_folder.load(operator))
+    return ConsentEditor(GradingPipeline.shipped(), loaded)
 
 
 def edit(
@@ -97,13 +101,62 @@ def edit(
         purpose=purpose,
         file_format=file_format,
     )
-    editor = built_in_editor(operator)
-    try:
-        result = editor.edit(request)
-    finally:
-        editor.close()
     receipt = out.with_name(out.name + ".receipt.json")
-    out.write_bytes(result.released)
-    receipt.write_text(result.receipt)
+    places = (out, receipt)
+    with _reserved(*places) as scratches:  # first: no use is burnt for a file that cannot be written
+        editor = built_in_editor(operator)
+        try:
+            result = editor.edit(request)
+        finally:
+            editor.close()
+        _put((result.released, result.receipt.encode("utf-8")), scratches, places)
     facts = {"output": str(out), "receipt": str(receipt), "decision_id": result.decision_id}
     say(as_json, facts, f"released {out}, receipt {receipt}")
+
+
+@contextmanager
+def _reserved(*places: Path) -> Iterator[tuple[Path, ...]]:
+    """An empty hidden file beside every place, made before anything is spent and gone afterwards.
+
+    Raises:
+        InputError: ``input.out``: a place cannot be written to.
+    """
+    scratches = tuple(place.with_name(f".consent-edit-{secrets.token_hex(8)}") for place in places)
+    try:
+        try:
+            for place, scratch in zip(places, scratches, strict=True):
+                if place.is_dir():
+                    raise InputError(
+                        f"{place} is a folder", code="input.out", remedy="name a file with --out"
+                    )
+                scratch.open("xb").close()
+        except OSError as error:
+            raise InputError(
+                f"cannot write to {places[0]}: {error.strerror}",
+                code="input.out",
+                remedy="name with --out a file in a folder that exists and can be written to",
+            ) from error
+        yield scratches
+    finally:
+        for scratch in scratches:
+            with suppress(OSError):
+                scratch.unlink()
+
+
+def _put(contents: Sequence[bytes], scratches: Sequence[Path], places: Sequence[Path]) -> None:
+    """Write what was released, whole or not at all; the first place last, never without what lies beside it.
+
+    Raises:
+        Unavailable: ``check.output-unwritten``, as on a disk that became full meanwhile.
+    """
+    try:
+        for content, scratch in zip(contents, scratches, strict=True):
+            scratch.write_bytes(content)
+        for scratch, place in reversed(list(zip(scratches, places, strict=True))):
+            scratch.replace(place)
+    except OSError as error:
+        raise Unavailable(
+            f"the edit was released but cannot be written to {places[0]}: {error.strerror}",
+            code="check.output-unwritten",
+            remedy="make room and ask again; this release stands in the log, and its use is counted",
+        ) from error

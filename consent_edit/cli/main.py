@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import NoReturn
 
 import typer
 
 from consent_edit.cli import assess, bench, demo, edit, issuer, models, operator, verify, wallet
-from consent_edit.errors import ConsentEditError, EditRefused, Unavailable
+from consent_edit.errors import ConsentEditError, EditRefused, InputError, Unavailable
 
 app = typer.Typer(
     name="consent-edit",
@@ -33,23 +32,51 @@ def run() -> None:
     """Entry point. Exit codes: 0 done, 2 bad input, 3 refused, 4 a part is unavailable, 5 not verified."""
     try:
         app()
+    except SystemExit as leaving:  # a command line that no command takes was explained on stderr
+        if leaving.code == InputError.exit_code and _wants_json():
+            _print_json(InputError("the command line does not fit", code="input.usage", remedy=_help()))
+        raise
     except ConsentEditError as error:
-        _leave(error)
+        sys.exit(_told(error))
     except ModuleNotFoundError as error:
-        _leave(
-            Unavailable(
-                f"this command needs the package {error.name}",
-                code="check.installation",
-                remedy="pip install 'consent-edit[all]'",
-            )
-        )
+        missing = f"this command needs the package {error.name}"
+        remedy = "pip install 'consent-edit[all]'"
+        sys.exit(_told(Unavailable(missing, code="check.installation", remedy=remedy)))
+    except OSError as error:  # a disk that became full, a folder taken away meanwhile
+        message = f"cannot read or write {error.filename or 'a file'}: {error.strerror}"
+        sys.exit(_told(InputError(message, code="input.file")))
+    except Exception as error:
+        message = f"the command broke off with {type(error).__name__}"
+        raise SystemExit(_told(Unavailable(message, code="check.command-failed"))) from error
 
 
-def _leave(error: ConsentEditError) -> NoReturn:
-    if "--json" in sys.argv:
-        sys.stdout.write(json.dumps({"error": _as_json(error)}) + "\n")
+def _told(error: ConsentEditError) -> int:
+    """Say what happened and the next step; the exit code."""
+    error.remedy = error.remedy or _help()
+    if _wants_json():
+        _print_json(error)
     sys.stderr.write(error.diagnostics() + "\n")
-    sys.exit(error.exit_code)
+    return error.exit_code
+
+
+def _print_json(error: ConsentEditError) -> None:
+    sys.stdout.write(json.dumps({"error": _as_json(error)}) + "\n")
+
+
+def _wants_json() -> bool:
+    return "--json" in sys.argv[1:]
+
+
+def _help() -> str:
+    """The help of the command that was called, as the next step where an error names none."""
+    command, words = typer.main.get_command(app), ["consent-edit"]
+    for word in sys.argv[1:]:
+        inner = getattr(command, "commands", {}).get(word)
+        if inner is None:
+            break
+        command = inner
+        words.append(word)
+    return f"see {' '.join(words)} --help"
 
 
 def _as_json(error: ConsentEditError) -> dict[str, object]:

@@ -7,11 +7,11 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from consent_edit.cli.terminal import AsJson
-from consent_edit.errors import ConsentEditError
 from consent_edit.perception import pull as files
 from consent_edit.perception.models import ModelStore
 
@@ -37,11 +37,7 @@ def _show(reports: Sequence[files.FileReport], as_json: bool) -> None:
 
 def _finish(make: Callable[[], Sequence[files.FileReport]], as_json: bool) -> None:
     """Run a command: exit 0 when every file is there and intact, 4 otherwise."""
-    try:
-        reports = make()
-    except ConsentEditError as error:
-        typer.echo(error.diagnostics(), err=True)
-        raise typer.Exit(error.exit_code) from None
+    reports = make()
     _show(reports, as_json)
     if files.unavailable(reports):
         typer.echo("check.model-unavailable: a model file is missing or altered", err=True)
@@ -58,12 +54,7 @@ def pull(as_json: AsJson = False) -> None:
 @app.command(name="list")
 def list_models(as_json: AsJson = False) -> None:
     """Show every file the lock names, its licence, and whether it is here."""
-    try:
-        reports = files.verify(ModelStore())
-    except ConsentEditError as error:
-        typer.echo(error.diagnostics(), err=True)
-        raise typer.Exit(error.exit_code) from None
-    _show(reports, as_json)
+    _show(files.verify(ModelStore()), as_json)
 
 
 @app.command()
@@ -73,6 +64,9 @@ def verify(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def export(folder: Path, as_json: AsJson = False) -> None:
+def export(
+    folder: Annotated[Path, typer.Argument(help="Where the copies go; made if it is not there.")],
+    as_json: AsJson = False,
+) -> None:
     """Copy every file into a folder for a machine without a network; name it there in CONSENT_EDIT_MODELS."""
     _finish(lambda: files.export(ModelStore(), folder), as_json)

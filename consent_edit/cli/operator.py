@@ -36,7 +36,9 @@ def init(
         listed, key = trust_list.read_text(), anchor.read_text()
     except (OSError, UnicodeError) as error:
         raise InputError(
-            f"cannot read the trust list or its anchor: {error}", code="input.operator"
+            f"cannot read the trust list or its anchor: {error}",
+            code="input.operator",
+            remedy="make both with: consent-edit issuer trust",
         ) from error
     operator_folder.create(
         folder, audience=audience, trust_list=listed.strip(), anchor=key, status_uris=tuple(status_uri or ())

@@ -36,6 +36,7 @@ def verify(
     Exits 0 when the receipt holds for exactly this file, 5 when it does not or is a demo's, 2 when a file or
     the key cannot be read.
 
+    \f
     Raises:
         InputError: a file or the key cannot be read.
         typer.Exit: with code 5.
@@ -44,7 +45,13 @@ def verify(
     try:
         examined = examine_receipt(_read(receipt, MAX_RECEIPT_BYTES), _trusted_keys(key), content)
     except ReceiptInvalid as error:
-        verdict: dict[str, object] = {"verdict": "failed", "code": error.code, "message": error.message}
+        error.remedy = error.remedy or "ask for the file and the receipt that were released together"
+        verdict: dict[str, object] = {
+            "verdict": "failed",
+            "code": error.code,
+            "message": error.message,
+            "remedy": error.remedy,
+        }
         say(as_json, verdict, error.diagnostics())
         raise typer.Exit(error.exit_code) from error
     facts = _facts(examined)
@@ -120,7 +127,7 @@ def _read(path: Path, limit: int) -> bytes:
         with path.open("rb") as file:
             data = file.read(limit + 1)
     except OSError as error:
-        raise InputError(f"cannot read {path}", code="input.file") from error
+        raise InputError(f"cannot read {path}: {error.strerror}", code="input.file") from error
     if len(data) > limit:
         raise InputError(f"{path} is longer than {limit} bytes", code="input.file")
     return data

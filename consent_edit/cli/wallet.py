@@ -66,7 +66,7 @@ def grant(
     days: Annotated[int, typer.Option(min=1, help="How long it lasts.")] = DEFAULT_DAYS,
     as_json: AsJson = False,
 ) -> None:
-    """Sign a consent grant. What it says is shown on stderr."""
+    """Sign a consent grant, and say what was signed."""
     if anyone and grantee:
         raise InputError("name a grantee or let anybody, not both", code="input.grant")
     wallet = Wallet.open(folder)
@@ -82,8 +82,8 @@ def grant(
         anyone=anyone,
     )
     write_private(out, held.presentation().to_json().encode("utf-8"))
-    typer.echo(held.notice, err=True)
-    say(as_json, {"grant": held.jti, "presentation": str(out)}, f"grant {held.jti} in {out}")
+    said = {"grant": held.jti, "presentation": str(out), "notice": held.notice}
+    say(as_json, said, f"{held.notice}\ngrant {held.jti} in {out}")
 
 
 @app.command("withdraw")

@@ -133,12 +133,15 @@ class Issuer:
             birthdate: As verified by the issuer; the default says it was not.
 
         Raises:
-            EnrolmentRefused: the photos do not show one and the same person well enough.
+            EnrolmentRefused: the photos do not show one and the same person well enough, an embedder's weight
+                file is not named, or the birthdate lies in the future.
             CheckFailed: fewer than two embedders.
             StoreUnavailable: the status service's file cannot be written.
         """
+        if birthdate > datetime.fromtimestamp(now, UTC).date():
+            raise EnrolmentRefused("a birthdate cannot lie in the future")
         templates = enrolment_templates(captures, thresholds)
-        if set(models) < set(templates):
+        if not models.keys() >= templates.keys():
             raise EnrolmentRefused("the weight file of an embedder is not named")
         own, *stock = self.status.allot(holder, 1 + GRANT_STOCK)
         entry = StatusRef(idx=own, uri=self.status.uri)

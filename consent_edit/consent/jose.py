@@ -17,6 +17,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Final
 
 from consent_edit.consent.encoding import b64url_decode, malformed, parse_object
@@ -111,7 +113,7 @@ def sign_compact(
     return f"{signed}.{b64url_encode(key.sign(signed.encode('ascii')))}"
 
 
-def unverified(token: str, *, limit: int = MAX_TOKEN) -> tuple[dict[str, Json], dict[str, Json]]:
+def unverified(token: str, *, limit: int = MAX_TOKEN) -> tuple[Mapping[str, Json], dict[str, Json]]:
     """Header and claims before any signature is checked: only for finding which key to try.
 
     Raises:
@@ -130,10 +132,12 @@ def _split(token: str, limit: int) -> tuple[str, str, str]:
     return parts[0], parts[1], parts[2]
 
 
-def _header(text: str) -> dict[str, Json]:
+@lru_cache(maxsize=64)
+def _header(text: str) -> Mapping[str, Json]:
+    """The header; an issuer's tokens all bear the same one, so it is read once."""
     header = parse_object(b64url_decode(text))
     if _FORBIDDEN_HEADERS & header.keys():
         raise malformed("the header brings a key, an extension or a compression")
     if not isinstance(header.get("kid", ""), str):
         raise malformed("kid must be text")
-    return header
+    return MappingProxyType(header)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -69,7 +71,8 @@ class PublicJwk:
     def of(cls, key: _PublicKey, kid: str = "") -> PublicJwk:
         """Wrap a key of the cryptography library (P-256 or Ed25519)."""
         algorithm = Algorithm.ED25519 if isinstance(key, _EdPublic) else Algorithm.ES256
-        digest = hashlib.sha256(canonical_json(_members(key))).digest()
+        members = json.dumps(_members(key), sort_keys=True, separators=(",", ":"))  # RFC 7638 section 3
+        digest = hashlib.sha256(members.encode("ascii")).digest()
         thumbprint = b64url_encode(digest)
         return cls(algorithm=algorithm, thumbprint=thumbprint, kid=kid or thumbprint, key=key)
 
@@ -197,10 +200,16 @@ class SigningKey:
         """Read a key written by :meth:`save`.
 
         Raises:
-            InputError: no such file.
+            InputError: no such file, or one open to others than its owner.
             ConsentInvalid: ``MALFORMED``.
         """
         try:
+            if path.stat().st_mode & 0o077:
+                raise InputError(
+                    f"the key file {path.name} is open to others than its owner",
+                    code="input.key",
+                    remedy=f"chmod 600 {path}; if others could have read it, make a new key",
+                )
             return cls.parse(parse_object(path.read_bytes()))
         except OSError as error:
             raise InputError(f"cannot read the key file {path.name}", code="input.key") from error
@@ -219,9 +228,8 @@ def write_private(path: Path, data: bytes, *, new: bool = False) -> None:
     Raises:
         InputError: it cannot be written, or ``new`` was asked for and it is there.
     """
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    scratch = path.with_name(f".{path.name}.{secrets.token_hex(8)}")  # its own: two writers may race
     try:
-        scratch.unlink(missing_ok=True)
         handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "wb") as file:
             file.write(data)

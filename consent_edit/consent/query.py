@@ -27,7 +27,7 @@ class ConsentQuery:
         photos: Canonical pixel digests (``sha256:<hex>``) of the input photos.
         now: Unix seconds.
         models: Role of embedder -> hex SHA-256 of the weight file in use. A template that another file
-            made is left out, so that nothing matches it; a role not named here is taken as it is.
+            made, or of a role not named here, is left out, so that nothing matches it.
     """
 
     audience: str

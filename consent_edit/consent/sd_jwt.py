@@ -23,7 +23,10 @@ MAX_DISCLOSURES: Final = 64
 """Disclosures a presentation may hold; ours hold three."""
 
 PLAIN_CLAIMS: Final = frozenset({"iss", "iat", "nbf", "exp", "cnf", "vct", "status", "evidence", "guardian"})
-"""Claims never taken from a disclosure: all but the last two by SD-JWT VC section 2.2.2.3."""
+"""Claims never taken from a disclosure: all but the last two by SD-JWT VC section 2.2.2.3.
+
+Nor is any part of them: what looks like a digest inside them stays as it is, and the schema refuses it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +145,11 @@ class _Opener:
         digests = source.get("_sd", [])
         if not isinstance(digests, list):
             raise malformed("_sd must be a list")
-        result = {name: self._value(value, depth + 1) for name, value in source.items() if name != "_sd"}
+        result = {
+            name: value if depth == 0 and name in PLAIN_CLAIMS else self._value(value, depth + 1)
+            for name, value in source.items()
+            if name != "_sd"
+        }
         for digest in digests:
             for entry in self._take(digest, element=False):
                 if entry.name in result or (depth == 0 and entry.name in PLAIN_CLAIMS):

@@ -35,6 +35,9 @@ MAX_STATUS_TOKEN: Final = 4 * 1024 * 1024
 MAX_INFLATED: Final = 8 * 1024 * 1024
 """Bytes a list may inflate to: 8 million entries of 8 bits. (194 KB can be made to inflate to 200 MB.)"""
 
+MAX_WAITING: Final = 32
+"""Pushed lists that wait for their first reading, of all uris together."""
+
 StatusSource: TypeAlias = Callable[[str], str]
 """Gives the newest signed list it has for a uri, at once, or raises."""
 
@@ -97,15 +100,17 @@ class StatusLists:
     def __init__(self, sources: Mapping[str, StatusSource] | None = None) -> None:
         self._sources = dict(sources or {})
         self._lists: dict[tuple[str, str], _List] = {}
-        self._pushed: dict[str, tuple[int, str]] = {}
+        self._pushed: dict[str, tuple[str, int]] = {}  # token -> uri, iat; nothing of it verified
         self._lock = threading.Lock()
 
     def push(self, token: str, now: int) -> None:
         """Take in a signed list; it counts once :meth:`read` has verified it under the trust list.
 
+        Until then it pushes out no other: nobody can hide a withdrawal behind an older or a forged list.
+
         Raises:
             ConsentInvalid: ``MALFORMED`` for something that is no list, ``STATUS_UNAVAILABLE`` for a stale
-                one.
+                one, or while :data:`MAX_WAITING` others wait.
         """
         _, claims = unverified(token, limit=MAX_STATUS_TOKEN)
         uri, iat = claims.get("sub"), claims.get("iat")
@@ -114,7 +119,12 @@ class StatusLists:
         if not now - MAX_TTL <= iat <= now + CLOCK_SKEW:
             raise ConsentInvalid(ConsentStatus.STATUS_UNAVAILABLE, "the status list is stale")
         with self._lock:
-            self._pushed[uri] = (iat, token)
+            self._forget_old(now)
+            if token not in self._pushed and len(self._pushed) >= MAX_WAITING:
+                raise ConsentInvalid(
+                    ConsentStatus.STATUS_UNAVAILABLE, "too many status lists wait to be read"
+                )
+            self._pushed[token] = (uri, iat)
 
     def read(self, uri: str, idx: int, now: int, trust: TrustList) -> StatusValue:
         """The status of one entry; ``UNAVAILABLE`` whenever a fresh signed list does not say it plainly.
@@ -134,6 +144,7 @@ class StatusLists:
                     self._admit(uri, token, now, trust)
                 except ConsentInvalid:
                     continue  # a bad offer never displaces what is there
+                self._pushed.pop(token, None)
             held = self._lists.get((uri, trust.digest))
         if held is None or not held.iat - CLOCK_SKEW <= now < held.until:
             return StatusValue.UNAVAILABLE
@@ -148,7 +159,7 @@ class StatusLists:
                     offers.append(source(uri))
                 except Exception:  # noqa: BLE001, S112 - a source is foreign code
                     continue  # it is down: what is held counts until it is stale
-        return [*offers, self._pushed[uri][1]] if uri in self._pushed else offers
+        return [*offers, *(token for token, (name, _) in self._pushed.items() if name == uri)]
 
     def _admit(self, uri: str, token: str, now: int, trust: TrustList) -> None:
         held = self._lists.get((uri, trust.digest))
@@ -165,8 +176,8 @@ class StatusLists:
         back."""
         for key in [key for key, held in self._lists.items() if held.iat + MAX_TTL + CLOCK_SKEW < now]:
             del self._lists[key]
-        for uri in [uri for uri, (iat, _) in self._pushed.items() if iat + MAX_TTL + CLOCK_SKEW < now]:
-            del self._pushed[uri]
+        for token in [token for token, (_, iat) in self._pushed.items() if iat + MAX_TTL + CLOCK_SKEW < now]:
+            del self._pushed[token]
 
 
 def folder_source(folder: Path) -> StatusSource:
@@ -174,7 +185,8 @@ def folder_source(folder: Path) -> StatusSource:
 
     def source(uri: str) -> str:
         try:
-            return (folder / status_file_name(uri)).read_text("ascii").strip()
+            with (folder / status_file_name(uri)).open("rb") as file:
+                return file.read(MAX_STATUS_TOKEN + 2).decode("ascii").strip()  # longer ones verify nowhere
         except (OSError, UnicodeError) as error:
             raise ConsentInvalid(ConsentStatus.STATUS_UNAVAILABLE, "no status list in the folder") from error
 

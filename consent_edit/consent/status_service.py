@@ -106,6 +106,8 @@ class IssuerStatus:
             InputError: that entry was never allotted.
             StoreUnavailable: the file cannot be written.
         """
+        if not 0 <= idx < self._size:
+            raise _never_allotted()
         with self._transaction() as db:
             _flip(db, idx)
 
@@ -125,7 +127,7 @@ class IssuerStatus:
         """
         _, claims = unverified(request)
         match claims.get("status_list"):
-            case {"uri": self.uri, "idx": int(idx)}:
+            case {"uri": self.uri, "idx": int(idx)} if 0 <= idx < self._size:
                 pass
             case _:
                 raise ConsentInvalid(ConsentStatus.MALFORMED, "the withdrawal is not for this status list")
@@ -205,5 +207,9 @@ def sign_status_list(
 
 def _flip(db: sqlite3.Connection, idx: int) -> None:
     if db.execute("UPDATE entry SET value = 1 WHERE idx = ?", (idx,)).rowcount != 1:
-        raise InputError("that status entry was never allotted", code="input.status-entry")
+        raise _never_allotted()
     db.execute("UPDATE meta SET changes = changes + 1")
+
+
+def _never_allotted() -> InputError:
+    return InputError("that status entry was never allotted", code="input.status-entry")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 import numpy as np
@@ -54,10 +55,13 @@ class FaceTemplate(Wire):
         raw = b64url_decode(self.data)
         if len(raw) != 2 * self.dim:
             raise malformed("a template is not of its stated dimension")
-        vector = np.frombuffer(raw, dtype="<f2").astype(np.float32)
-        if not is_unit(vector):
+        wide = np.frombuffer(raw, dtype="<f2").astype(np.float64)
+        norm = math.sqrt(
+            float(wide @ wide)
+        )  # no f16 square overflows here, so only inf and nan are not finite
+        if not abs(norm - 1.0) <= NORM_TOLERANCE:
             raise malformed("a template is not finite and of unit norm")
-        vector /= np.linalg.norm(vector)
+        vector: NDArray[np.float32] = (wide / norm).astype(np.float32)
         vector.flags.writeable = False
         return vector
 

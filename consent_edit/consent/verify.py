@@ -41,7 +41,7 @@ Both, now:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -56,7 +56,6 @@ from consent_edit.consent.query import ConsentQuery, ConsentResult, Templates, u
 from consent_edit.consent.status import StatusLists, StatusValue
 from consent_edit.consent.trust import CLOCK_SKEW, TrustedIssuer, TrustList
 from consent_edit.consent.wire import StatusRef, read_claims
-from consent_edit.encoding import Json
 from consent_edit.errors import ConsentInvalid
 from consent_edit.vocabulary import (
     MINOR_OPERATIONS,
@@ -124,9 +123,9 @@ def _credential(
     # 2. A trusted issuer, found by the name the token gives; the key is the list's.
     issuer = trust.issuer(_text(claims.get("iss")), query.now)
     # 3. The issuer's signature.
-    verified = _signed_by_issuer(presented.jwt, header.get("kid", ""), issuer)
-    # 4. The disclosures.
-    revealed = sd_jwt.reveal(verified, presented.disclosures)
+    _signed_by_issuer(presented.jwt, header.get("kid", ""), issuer)
+    # 4. The disclosures; the claims are of the very text whose signature held.
+    revealed = sd_jwt.reveal(claims, presented.disclosures)
     # 5. The closed schema.
     credential = read_claims(FaceBinding, revealed)
     key = credential.holder()
@@ -262,11 +261,7 @@ def _label(p: Presentation, query: ConsentQuery) -> Templates:
 
 def _templates(credential: FaceBinding, query: ConsentQuery) -> Templates:
     decoded = [(entry, entry.vector()) for entry in credential.face_template]
-    return {
-        entry.model: vector
-        for entry, vector in decoded
-        if query.models.get(entry.model, entry.sha256) == entry.sha256
-    }
+    return {entry.model: vector for entry, vector in decoded if query.models.get(entry.model) == entry.sha256}
 
 
 def _text(value: object) -> str:
@@ -275,15 +270,17 @@ def _text(value: object) -> str:
     return value
 
 
-def _signed_by_issuer(jwt: str, kid: object, issuer: TrustedIssuer) -> Mapping[str, Json]:
-    """The claims, once one of the issuer's keys (the one ``kid`` names, if it names one) verifies them."""
+def _signed_by_issuer(jwt: str, kid: object, issuer: TrustedIssuer) -> None:
+    """Refuses unless one of the issuer's keys (the one ``kid`` names, if it names one) verifies the token."""
     keys = [key for key in issuer.keys if kid in (key.kid, key.thumbprint)] or list(issuer.keys)
     refusal = ConsentInvalid(ConsentStatus.SIGNATURE_INVALID, "the issuer has no key")
     for key in keys:
         try:
-            return verify_compact(jwt, key, typ=CREDENTIAL_TYP).claims()
+            verify_compact(jwt, key, typ=CREDENTIAL_TYP)
         except ConsentInvalid as error:
             refusal = error
+        else:
+            return
     raise refusal
 
 

@@ -8,16 +8,15 @@ accepts for ever. A wallet opened from a folder writes itself back after each ch
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeVar
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from consent_edit.consent import sd_jwt
 from consent_edit.consent.encoding import malformed
 from consent_edit.consent.grant import (
-    ANYONE,
     ConsentGrant,
     FaceEdit,
     Notice,
@@ -27,16 +26,20 @@ from consent_edit.consent.grant import (
 from consent_edit.consent.issue import Enrolment
 from consent_edit.consent.jose import MAX_TOKEN, unverified
 from consent_edit.consent.keys import Algorithm, PublicJwk, SigningKey, write_private
+from consent_edit.consent.notice import NOTICE_URI, notice_text, sensible
 from consent_edit.consent.presentation import Presentation
 from consent_edit.consent.wire import StatusClaim, StatusRef, Text, Wire, read_wire
+from consent_edit.encoding import Json
 from consent_edit.errors import InputError
 from consent_edit.intake.digests import byte_digest
-from consent_edit.vocabulary import PHOTO_BOUND_OPERATIONS, Operation, Purpose
+from consent_edit.vocabulary import Operation, Purpose
 
 DEFAULT_DAYS: Final = 30
 HOLDER_KEY: Final = "holder.key.json"
 WALLET_FILE: Final = "wallet.json"
-_NOTICE_URI: Final = "urn:consent-edit:notice:grant:1"
+
+
+_Model = TypeVar("_Model", bound=Wire)
 
 
 class HeldGrant(Wire):
@@ -125,8 +128,11 @@ class Wallet:
     def receive(self, credential: str, stock: Collection[StatusRef]) -> None:
         """Store a credential and the stock of status entries that came with it, in place of earlier ones.
 
+        An entry that a grant of hers has taken already is left out: each grant is withdrawn by itself.
+
         Raises:
-            InputError: the credential is not bound to this wallet's key.
+            InputError: the credential is not bound to this wallet's key, or the stock is not of its status
+                list: whoever carried it here could have put entries there that she cannot withdraw.
             ConsentInvalid: it is no credential.
         """
         _, claims = unverified(sd_jwt.parse(credential).jwt)
@@ -135,7 +141,11 @@ class Wallet:
                 pass
             case _:
                 raise InputError("the credential is bound to another key", code="input.credential")
-        self._keep(self._state.model_copy(update={"credential": credential, "stock": tuple(stock)}))
+        if _strays(claims, stock):
+            raise InputError("the status entries are not for grants", code="input.credential")
+        taken = {held.entry for held in self._state.grants}
+        fresh = tuple(entry for entry in dict.fromkeys(stock) if entry not in taken)
+        self._keep(self._state.model_copy(update={"credential": credential, "stock": fresh}))
 
     def accept(self, enrolment: Enrolment) -> None:
         """Store what an issuer in the same process gave.
@@ -172,10 +182,10 @@ class Wallet:
             anyone: Must be true, beside ``grantee="any"``, to let anybody use it.
 
         Raises:
-            InputError: there is no credential, the stock of status entries is used up, or the grant makes
-                no sense.
+            InputError: there is no credential or it has expired, the stock of status entries is used up, or
+                the grant makes no sense.
         """
-        _sensible(grantee, operations, images, max_uses, days, anyone=anyone)
+        sensible(audience, grantee, operations, images, max_uses, days, anyone=anyone)
         credential, stock = self._state.credential, self._state.stock
         if not credential or not stock:
             raise InputError(
@@ -187,7 +197,8 @@ class Wallet:
         detail = FaceEdit(type="face_edit", actions=tuple(sorted(set(operations))), purpose=purpose)
         notice = notice_text(audience, grantee, detail, sorted(images), max_uses=max_uses, days=days)
         optional = {"images": tuple(sorted(set(images)))} if images else {}
-        claims = ConsentGrant.model_validate(
+        claims = _fitted(
+            ConsentGrant,
             {
                 "jti": _fresh_id(),
                 "iat": now,
@@ -199,13 +210,15 @@ class Wallet:
                 "vc_hash": sd_jwt.presentation_hash(credential),
                 "authorization_details": (detail,),
                 "status": StatusClaim(status_list=entry),
-                "notice": Notice(uri=_NOTICE_URI, hash=byte_digest(notice.encode("utf-8")), lang="en"),
+                "notice": Notice(uri=NOTICE_URI, hash=byte_digest(notice.encode("utf-8")), lang="en"),
                 **optional,
                 **({"max_uses": max_uses} if max_uses else {}),
-            }
+            },
         )
-        held = HeldGrant(
-            jti=claims.jti, token=claims.sign(self._key), credential=credential, entry=entry, notice=notice
+        token = claims.sign(self._key)
+        held = _fitted(
+            HeldGrant,
+            {"jti": claims.jti, "token": token, "credential": credential, "entry": entry, "notice": notice},
         )
         grants = (*self._state.grants, held)
         self._keep(self._state.model_copy(update={"stock": tuple(left), "grants": grants}))
@@ -253,21 +266,15 @@ class Wallet:
         self._state = state
 
 
-def notice_text(
-    audience: str, grantee: str, detail: FaceEdit, images: Collection[str], *, max_uses: int, days: int
-) -> str:
-    """What a person reads before she signs; its hash goes into the grant."""
-    who = "ANYBODY" if grantee == ANYONE else grantee
-    which = f"{len(images)} photo(s) named by digest" if images else "any photo of you"
-    often = f"at most {max_uses} time(s)" if max_uses else "any number of times"
-    lines = [
-        f"You allow {who} to have pictures of your face edited by {audience}.",
-        f"What may be done: {', '.join(detail.actions)}. What for: {detail.purpose}.",
-        f"Which photos: {which}. How often: {often}. For how long: {days} day(s).",
-        "You may withdraw this at any time, without giving a reason.",
-        *images,
-    ]
-    return "\n".join(lines) + "\n"
+def _fitted(model: type[_Model], members: Mapping[str, object]) -> _Model:
+    """What is about to be signed or kept, if it fits the closed form that verifiers will read it by."""
+    try:
+        return model.model_validate(members)
+    except ValidationError as error:
+        raise InputError(
+            "such a grant cannot be signed: the credential has expired, or a value is not of its form",
+            code="input.grant",
+        ) from error
 
 
 def _fresh_id() -> str:
@@ -275,28 +282,13 @@ def _fresh_id() -> str:
     return secrets.token_hex(16)
 
 
-def _sensible(
-    grantee: str,
-    operations: Collection[Operation],
-    images: Collection[str],
-    max_uses: int,
-    days: int,
-    *,
-    anyone: bool,
-) -> None:
-    if (grantee == ANYONE) is not anyone:
-        raise InputError("a grant to anybody must be asked for expressly, and only then", code="input.grant")
-    if not operations or max_uses < 0 or days < 1:
-        raise InputError(
-            "a grant needs an operation, a limit of uses >= 0 and a day at least", code="input.grant"
-        )
-    unbound = PHOTO_BOUND_OPERATIONS & set(operations)
-    if unbound and not images:
-        raise InputError(
-            f"{', '.join(sorted(unbound))}: such a grant must name its photos",
-            code="input.grant",
-            remedy="name each photo the grant is for",
-        )
+def _strays(claims: Mapping[str, Json], stock: Collection[StatusRef]) -> bool:
+    """Whether an entry stands in another list than the credential's, or is the credential's own."""
+    match claims.get("status"):
+        case {"status_list": {"uri": str(uri), "idx": int(own)}}:
+            return any(entry.uri != uri or entry.idx == own for entry in stock)
+        case _:
+            return False  # such a credential verifies nowhere, and no grant under it
 
 
 def _expiry(credential: str) -> int:

@@ -71,6 +71,7 @@ class DemoWorld:
 
         Raises:
             EnrolmentRefused: the picture does not show one clear face.
+            Unavailable: a check that enrolment needs did not run.
             InputError: ``out`` holds an operator's log or keys.
         """
         now = unix_now()
@@ -154,7 +155,9 @@ def _enrol(
     photo: CanonicalImage, perception: Perception, issuer: Issuer, holder: Wallet, now: int
 ) -> Capture:
     """Enrol the one person of the photo; the simulated issuer's "capture" is a close-up of it."""
-    faces = [face for face in perception.observe_image(photo).faces if face.kind is PersonKind.FACE]
+    first = perception.observe_image(photo)
+    capture_of(first)  # a missing check is not told as a missing face
+    faces = [face for face in first.faces if face.kind is PersonKind.FACE]
     if len(faces) != 1:
         raise EnrolmentRefused(
             f"the photo shows {len(faces)} clear faces", remedy="take a photo that shows exactly one"

@@ -56,10 +56,11 @@ def town(tmp_path_factory):
     return place
 
 
-def grant(town, name):
+def grant(town, name, *more):
     said = must(
         *("wallet", "grant", town / "wallet", "--audience", AUDIENCE, "--grantee", GRANTEE),
         *("--operation", "tone", "--photo", town / "photo.png", "--out", town / f"{name}.consent.json"),
+        *more,
     )
     return town / f"{name}.consent.json", said
 
@@ -97,6 +98,45 @@ def test_with_consent_the_edit_is_released_and_verifies(town):
     altered[0, 0] ^= 1
     Image.fromarray(altered).save(town / "altered.png")
     assert command("verify", town / "altered.png", "--receipt", receipt, "--key", key).code == 5
+
+
+def test_an_edit_that_cannot_be_written_costs_no_use(town):
+    """Where the file cannot be written nothing runs: the only use is left, and no half of a file."""
+    consent, _ = grant(town, "once", "--max-uses", "1")
+    (town / "a folder.png").mkdir()
+    for place in ("no such folder/out.png", "a folder.png"):
+        done = edit(town, place, consent)
+        assert done.code == 2, done.err
+        error = json.loads(done.out)["error"]
+        assert error["code"] == "input.out" and error["remedy"]
+    assert edit(town, "with spaces in it.png", consent).code == 0
+    assert (town / "with spaces in it.png.receipt.json").exists()
+    assert edit(town, "twice.png", consent).code == 3
+    assert not (town / "twice.png").exists()
+    assert not list(town.glob(".consent-edit-*"))
+
+
+def test_the_signer_is_shown_what_she_signs(town):
+    """The notice is in the answer itself, and nothing but errors is on stderr."""
+    line = ("wallet", "grant", town / "wallet", "--audience", AUDIENCE, "--operation", "tone")
+    done = command(*line, "--out", town / "shown.consent.json")
+    assert AUDIENCE in done.out and "withdraw" in done.out
+    assert done.err == ""
+    assert AUDIENCE in must(*line, "--out", town / "shown.consent.json")["notice"]
+
+
+def test_swapped_receipts_verify_neither_file(town):
+    """A receipt of another file of the same operator says nothing about this one, whichever way round."""
+    consent, _ = grant(town, "both")
+    for name in ("one.png", "two.jpg"):
+        assert edit(town, name, consent).code == 0
+    key = town / "operator" / "receipt-key.jwk.json"
+    for file, receipt in (("one.png", "two.jpg"), ("two.jpg", "one.png")):
+        line = ("verify", town / file, "--receipt", town / f"{receipt}.receipt.json", "--key", key)
+        done = command(*line, "--json")
+        assert done.code == 5
+        verdict = json.loads(done.out)
+        assert verdict["verdict"] == "failed" and verdict["remedy"]
 
 
 def test_after_withdrawal_the_edit_is_refused(town):

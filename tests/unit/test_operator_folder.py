@@ -57,3 +57,13 @@ def test_sloppy_anchor_opens_no_operator(tmp_path, anchor):
     with pytest.raises(InputError) as caught:
         operator_folder.load(tmp_path / "op")
     assert caught.value.code == "input.operator"
+
+
+@pytest.mark.parametrize("name", ["operator.json", "anchor.jwk.json"])
+def test_anchor_swapped_by_somebody_else(tmp_path, name):
+    """Settings or an anchor that others than the owner can write open no operator, and are never made so."""
+    create(tmp_path / "op", tmp_path / "issuer")
+    assert not (tmp_path / "op" / name).stat().st_mode & 0o022
+    (tmp_path / "op" / name).chmod(0o664)
+    with pytest.raises(InputError, match="written by others"):
+        operator_folder.load(tmp_path / "op")

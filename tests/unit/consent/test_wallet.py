@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import stat
 from pathlib import Path
@@ -38,6 +37,7 @@ from consent_edit.consent.status import StatusLists, folder_source
 from consent_edit.consent.trust import TrustList
 from consent_edit.consent.verify import verify_presentation
 from consent_edit.consent.wallet import Wallet
+from consent_edit.consent.wire import StatusRef
 from consent_edit.errors import ConsentEditError, ConsentInvalid, EnrolmentRefused, InputError, Unavailable
 from consent_edit.intake.canonical import CanonicalImage
 from consent_edit.perception.observation import (
@@ -129,7 +129,8 @@ def test_the_stock_of_entries_runs_out_and_is_refilled() -> None:
     assert len(entries) == 32
     with pytest.raises(InputError, match="no status entry left"):
         person.grant()
-    more = tuple(dataclasses.replace(person.enrolment).stock)[:1]
+    (idx,) = world.issuer.status.allot(person.key.public)
+    more = (StatusRef(idx=idx, uri=STATUS_URI),)
     person.wallet.receive(person.enrolment.credential, more)
     assert person.grant().entry in more
 

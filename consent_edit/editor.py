@@ -91,7 +91,7 @@ class ConsentEditor:
         return self._gate.release(clearance, finished)  # 10 gate
 
     def close(self) -> None:
-        """Stop the perception process."""
+        """Stop the perception process; a later edit starts a new one."""
         self.perception.close()
 
     def _receive(self, request: EditRequest) -> Received:

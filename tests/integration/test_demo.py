@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -102,6 +103,17 @@ def test_receipt_names_every_check_and_its_models(results):
     for name, models in named.items():
         assert name == "change" or models
         assert all(len(model["sha256"]) == 64 and model["self_test"] for model in models)
+
+
+def test_nothing_is_fetched_during_an_edit(world, monkeypatch):
+    """With every connection refused, a consented edit is released all the same."""
+
+    def refused(*arguments, **keywords):
+        raise AssertionError("something reached for the network")
+
+    monkeypatch.setattr(socket.socket, "connect", refused)
+    monkeypatch.setattr(socket, "getaddrinfo", refused)
+    assert STEPS["consented"](world).outcome == "released"
 
 
 def test_log_holds_every_decision(results, world):

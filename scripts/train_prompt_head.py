@@ -146,6 +146,10 @@ def load_phrases() -> list[Phrase]:
             for text in (t for pattern in row["phrases"] for t in expand(pattern, rng)):
                 ops = tuple(row["operations"])
                 phrases.append(Phrase(text, language, row["group"], row["label"], ops, False, True))
+    for row in _rows("prompts_families.jsonl"):
+        for text in (t for pattern in row["phrases"] for t in expand(pattern, rng)):
+            ops = tuple(row["operations"])
+            phrases.append(Phrase(text, row["language"], row["group"], row["label"], ops, False, True))
     for row in _rows("prompts_free.jsonl"):
         phrases += [
             Phrase(t, row["language"], row["group"], row["label"], (), False, True) for t in row["phrases"]

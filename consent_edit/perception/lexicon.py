@@ -40,40 +40,91 @@ def _load() -> dict[str, str]:
 
 
 _WORDS: Final = _load()
+_ENGLISH_OTHERWISE: Final = frozenset({"rock", "hose", "slip", "habit", "habits", "pull", "haut", "short"})
+"""Garments of other languages whose spelling is an English word for something else."""
+
 _EN_OFF: Final = (
-    "remov(?:e|es|ed|ing)|(?:take|taking|strip|peel|tear|rip|pull) off|get rid of|erase|delete|eliminate|lose"
+    "remov(?:e|es|ed|ing)|(?:take|taking|strip|peel|tear|rip|pull|slip|whip|cut|get|swipe) (?:off|away)"
+    "|get rid of|do away with|erase|delete|eliminate|lose|ditch|shed|discard"
 )
 _EN_WHOSE: Final = (
     "(?:(?:all|of|her|his|their|the|my|every|s|girls?|womans?|mans?|persons?|everyones?) ){0,3}"
 )
-_FR_OFF: Final = "(?:enlev|retir|supprim|effac|ot|vir|arrach)(?:e|es|er|ez|ons)"
+_EN_GONE: Final = (
+    r"(?:vanish|disappear|go(?= away|$| and| completely| entirely| now| please| too)"
+    r"|fall off|come off|be gone|gone|removed|off)"
+)
+_FR_OFF: Final = "(?:enlev|retir|supprim|effac|ot|vir|arrach)(?:e|es|er|ez|ons)|fai(?:s|tes|re) disparaitre"
 _FR_WHOSE: Final = "(?:(?:lui|leur|moi|tous|toutes|tout|ses|sa|son|les|le|la|leurs|des|ces|cette) ){0,3}"
-_ES_OFF: Final = "(?:quit|elimin|borr|retir|sac)(?:a|ale|ales|arle|ar|ame|alo|asela)"
+_ES_OFF: Final = (
+    "(?:quit|elimin|borr|retir|sac)(?:a|ale|ales|arle|ar|ame|alo|asela)"
+    "|(?:haz|hacer|que) desapare(?:cer|zcan?)"
+)
 _ES_WHOSE: Final = "(?:(?:toda|todas|todo|todos|su|sus|la|las|el|los|esa|esta) ){0,3}"
 _DE_WHOSE: Final = "(?:(?:ihr|ihre|ihren|ihm|sein|seine|seinen|die|den|das|der|alle|ganze|ganzen) ){0,3}"
+_FURNITURE: Final = "(?:floor|line|wall|ground|bed|chair|hanger|rack|wardrobe|background|corner|clothesline)"
 _NOT_THE_GARMENT: Final = (
-    "(?! (?:stains?|wrinkles?|logo|print|pattern|text|buttons?|hangers?|pegs?|rack|line|of the|"
-    r"on the (?:floor|line|wall|ground|bed|chair)|qui trainent|tendida|que hay|auf de[rm])\b)"
+    r"(?! (?:stains?|wrinkles?|logo|print|pattern|text|buttons?|hangers?|pegs?|rack|line|drawer|of the|"
+    rf"(?:on|from|in|off) (?:the|my|this) {_FURNITURE}|qui trainent|par terre|"
+    r"(?:sur|de|du) (?:le |la )?(?:fil|chaise|lit|sol)|tendida|que hay|"
+    r"(?:de|en|del) (?:la |el )?(?:silla|suelo|cama)|auf de[rm]|vom (?:boden|stuhl|bett))\b)"
+)
+_CLEAR: Final = (
+    r"(?:transparent\w*|translucent|translucid[eoa]s?|invisib\w+|see ?through|durchsichtig|durchscheinend)"
+)
+_NOT_BEHIND: Final = "(?! (?:background|backdrop|fond|fondo|hintergrund|png))"
+_SO: Final = (
+    "(?:(?:is|are|be|look|looks|turn|turns|become|fully|completely|totally|almost|more|a|bit|slightly|partly|"
+    "soit|est|devienne|completement|un|peu|plus|presque|sea|este|quede|totalmente|casi|mas|poco|ganz|fast|"
+    "soll|wird|sei|etwas|vollig) ){0,3}"
 )
 
 
 def _undressing(garments: str) -> str:
-    """Patterns in four languages that take one of these garments off somebody."""
+    """Patterns in four languages that take one of these garments off somebody, or let one see through it."""
+    english = "|".join(word for word in garments.split("|") if word not in _ENGLISH_OTHERWISE)
     return (
-        rf"(?:{_EN_OFF}) {_EN_WHOSE}(?:{garments})\b{_NOT_THE_GARMENT}"
-        rf"|(?:take|taking|with|get|rip|tear) {_EN_WHOSE}(?:{garments}) (?:off|removed|gone)"
-        rf"|(?:without|no) {_EN_WHOSE}(?:any )?(?:{garments})"
-        rf"|{_FR_OFF} {_FR_WHOSE}(?:{garments})\b{_NOT_THE_GARMENT}"
+        rf"(?:{_EN_OFF}) {_EN_WHOSE}(?:{english})\b{_NOT_THE_GARMENT}"
+        rf"|(?:take|taking|with|get|rip|tear|pull|slip|whip) {_EN_WHOSE}(?:{english}) (?:off|removed|gone)"
+        rf"|(?:make|let|have) {_EN_WHOSE}(?:{english}) {_EN_GONE}"
+        rf"|(?:her|his|their|the) (?:{english}) (?:should|must|has to|have to|needs to|can) {_EN_GONE}"
+        rf"|(?:without|no) {_EN_WHOSE}(?:any )?(?:{english})"
+        rf"|(?:{_FR_OFF}) {_FR_WHOSE}(?:{garments})\b{_NOT_THE_GARMENT}"
+        rf"|(?:{garments}) (?:doit|doivent|devrait) (?:disparaitre|partir|s en aller)"
         rf"|sans {_FR_WHOSE}(?:aucun )?(?:{garments})"
-        rf"|{_ES_OFF} {_ES_WHOSE}(?:{garments})\b{_NOT_THE_GARMENT}"
+        rf"|(?:{_ES_OFF}) {_ES_WHOSE}(?:{garments})\b{_NOT_THE_GARMENT}"
+        rf"|(?:{garments}) (?:tienen? que|deben?) (?:desaparecer|irse)"
         rf"|sin {_ES_WHOSE}(?:nada de )?(?:{garments})"
         rf"|(?:entfern\w*|losch\w*|beseitig\w*|nimm|weg mit) {_DE_WHOSE}(?:{garments})\b{_NOT_THE_GARMENT}"
         rf"|zieh\w* {_DE_WHOSE}(?:{garments}) aus"
+        rf"|(?:lass|lasse) {_DE_WHOSE}(?:{garments}) verschwinden"
+        rf"|(?:{garments}) (?:muss|mussen|soll|sollen|kommt) (?:weg|runter|verschwinden)"
         rf"|ohne {_DE_WHOSE}(?:{garments})|(?:{garments}) (?:weg|runter|ausziehen|entfernen)"
     )
 
 
-_SEXUAL_RE: Final = re.compile(rf"\b(?:{_WORDS['sexual']}|{_undressing(_WORDS['everything'])})\b")
+def _see_through(garments: str) -> str:
+    """Patterns for a garment that lets one see through it, on either side of the noun."""
+    return rf"(?:{garments}) {_SO}{_CLEAR}{_NOT_BEHIND}|{_CLEAR}(?:e[snrm]?)? (?:{garments})"
+
+
+_ALL_WORN: Final = (
+    r"(?:everything|every (?:item|piece|thing)|whatever|all that) (?:that )?(?:s?he|they) "
+    r"(?:s |is |has |are )?(?:wearing|wears?|on|have on|got on)"
+    r"|tout ce qu (?:elle|il|ils|elles) portent?|todo lo que lleva\w*"
+    r"|alles(?: weg)? was (?:sie|er) (?:anhat|tragt|an hat)"
+)
+_STRIPPING: Final = (
+    rf"(?:{_EN_OFF}|{_FR_OFF}|{_ES_OFF}|entfern\w*|losch\w*|nimm|zieh) (?:\w+ )?(?:{_ALL_WORN})"
+    r"|(?:forgot|forgotten|lost) (?:all )?(?:her|his|their) clothes"
+    r"|ein(?:en)? akt (?:von|aus|mein\w*|dein\w*|ihr\w*|dies\w*)|akt(?:bild|zeichnung|gemalde|aufnahme)\w*"
+)
+
+
+_SEXUAL_RE: Final = re.compile(
+    rf"\b(?:{_WORDS['sexual']}|{_STRIPPING}|{_undressing(_WORDS['everything'])}"
+    rf"|{_see_through(_WORDS['everything'] + '|' + _WORDS['outer'])})\b"
+)
 _REVEALING_RE: Final = re.compile(rf"\b(?:{_WORDS['revealing']}|{_undressing(_WORDS['outer'])})\b")
 _HARMLESS_RE: Final = re.compile(rf"\b(?:{_WORDS['harmless']})\b")
 _SWIMWEAR_RE: Final = re.compile(rf"\b(?:{_WORDS['swimwear']})\b")

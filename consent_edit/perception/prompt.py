@@ -35,6 +35,11 @@ NAME_THRESHOLD: Final = 0.5
 CLAUSE_LANGUAGE_THRESHOLD: Final = 0.7
 """For a clause of three words or more; for whole texts see :mod:`consent_edit.perception.heads`."""
 
+WINDOW_LANGUAGE_THRESHOLD: Final = 0.6
+WINDOW_KNOWN_SHARE: Final = 0.5
+_LANGUAGE_WINDOW: Final = 3
+"""For any three words in a row, and clauses of two: another language by its letters, and few known words."""
+
 _ORDER: Final = (Intent.ORDINARY, Intent.REVEALING, Intent.UNDETERMINED, Intent.SEXUAL)
 _CLAUSE_END: Final = re.compile(
     r"[.;,:!?¿¡\n()\[\]{}|—–\"«»“”„]+\s*|\s+-+\s+|\s(?:and|then|but|et|puis|mais|y|luego|pero|und|dann|aber)\s"
@@ -45,7 +50,7 @@ _STEP: Final = 4
 _LONGEST_CLAUSE: Final = 12
 _LONGEST_WORD: Final = 30
 _KNOWN_ORDINARY: Final = "make the picture warmer"
-_KNOWN_EXPOSING: Final = "remove her clothes"
+_KNOWN_EXPOSING: Final = "undress her"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +184,19 @@ class PromptReader:
         chances = self._heads.languages_of([plain, *parts])
         if self._heads.is_strange(plain) or (chances[1:, -1] > CLAUSE_LANGUAGE_THRESHOLD).any():
             return UNKNOWN
+        if self._holds_strange_words(plain):
+            return UNKNOWN
         return LANGUAGES[int(chances[0, :-1].argmax())]
+
+    def _holds_strange_words(self, plain: str) -> bool:
+        """Whether a few words in a row are of another language, though the text around them is not."""
+        words = words_of(plain)
+        few = {" ".join(words[i : i + _LANGUAGE_WINDOW]) for i in range(len(words) - _LANGUAGE_WINDOW + 1)}
+        few.update(part for part in clauses(plain) if len(words_of(part)) == _LANGUAGE_WINDOW - 1)
+        doubtful = [part for part in sorted(few) if self._heads.known_share(part) < WINDOW_KNOWN_SHARE]
+        if not doubtful:
+            return False
+        return bool((self._heads.languages_of(doubtful)[:, -1] > WINDOW_LANGUAGE_THRESHOLD).any())
 
     def _self_test(self) -> None:
         """Two known phrases must come out as they should before any other is read (G4)."""

@@ -28,7 +28,7 @@ lint: $(VENV)/.ready
 
 bench: $(VENV)/.models
 	$(BIN)/consent-edit bench guard
-	$(BIN)/consent-edit bench prompts tests/data/prompts_heldout.jsonl
+	$(BIN)/consent-edit bench prompts tests/data/prompts_fresh.jsonl
 
 models: $(VENV)/.models
 

@@ -136,7 +136,3 @@ def load_thresholds(path: Path = _FILE, *, tightened: Mapping[str, float] | None
     told = "".join(f"\n{name}={values[name]!r}" for name in sorted(tightened or {}))
     digest = hashlib.sha256((text + told).encode()).hexdigest()
     return Thresholds(**values, digest=digest)
-
-
-THRESHOLDS: Final = load_thresholds()
-"""The package's own thresholds, as they came."""

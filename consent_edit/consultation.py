@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from consent_edit.consent.status import StatusValue
 from consent_edit.consent.verify import ConsentQuery, ConsentResult, verify_presentation
-from consent_edit.enrolment import models_of
 from consent_edit.errors import CheckFailed
 from consent_edit.operator import Operator, Snapshot
 from consent_edit.reception import Received
@@ -35,11 +35,13 @@ def read_consents(
     query = ConsentQuery(
         audience=operator.audience,
         grantee=request.grantee,
+        proven=received.proof.thumbprint,
+        nonce=received.proof.spent_as,
         operations=operations,
         purpose=request.purpose,
         photos=frozenset({received.image.digest}),
         now=now,
-        models=models_of(received.seen),
+        models=received.seen.models,
     )
     readings = [
         [
@@ -48,9 +50,9 @@ def read_consents(
                 trust=snapshot.trust,
                 statuses=operator.statuses,
                 query=query,
-                uses=operator.store.uses,
+                record=operator.store,
             )
-            for presentation in request.presentations
+            for presentation in received.presentations
         ]
         for snapshot in snapshots
     ]
@@ -66,6 +68,17 @@ def first_refusal(one: Sequence[ConsentResult], other: Sequence[ConsentResult]) 
         first if first.status is not ConsentStatus.VERIFIED else second
         for first, second in zip(one, other, strict=True)
     ]
+
+
+def standing(operator: Operator, consents: Sequence[ConsentResult], *snapshots: Snapshot) -> bool:
+    """Whether no verified consent was withdrawn or revoked since it was read, as far as can be told."""
+    now = operator.clock()
+    return all(
+        operator.statuses.read(entry.uri, entry.idx, now, snapshot.trust) is not StatusValue.REVOKED
+        for consent in consents
+        for entry in consent.statuses
+        for snapshot in snapshots
+    )
 
 
 def strictest(*snapshots: Snapshot) -> dict[str, float]:

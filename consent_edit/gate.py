@@ -12,21 +12,23 @@ from __future__ import annotations
 import re
 import secrets
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Final, Never, NoReturn, final
 
 from consent_edit.assembly import Assembled
-from consent_edit.encoding import JsonValue, canonical_json
+from consent_edit.consent.proof import Proven
+from consent_edit.encoding import canonical_json
 from consent_edit.errors import CheckFailed, ConsentInvalid, EditRefused, InputError, Unavailable
 from consent_edit.evidence.finish import OUTPUT_LIMITS, Candidate
-from consent_edit.evidence.log import Event, SaltedLeaf, draft_leaf, log_refusal, log_release
+from consent_edit.evidence.log import SaltedLeaf, log_release
 from consent_edit.evidence.receipt import describe_release, sign_receipt
 from consent_edit.intake.decode import decode
 from consent_edit.operator import Operator, Snapshot
 from consent_edit.policy import floor
 from consent_edit.policy.decision import Decision, decide, meet, public_view
+from consent_edit.recording import draft_release, people, record_of, write_break, write_refusal
 from consent_edit.request import EditResult
 from consent_edit.store.ledger import LogEntry
 from consent_edit.store.merkle import leaf_hash
@@ -108,6 +110,7 @@ class Finished:
         observed_digest: Digest of the picture that the output checks looked at.
         input_digest: Digest of the picture that was edited.
         trust_digest: Digest of the trust list that consent was last read under.
+        proof: Whose key signed for the request, to be spent with the release.
         assembled: Facts of the output stage, with the consents as read just now.
     """
 
@@ -117,6 +120,7 @@ class Finished:
     trust_digest: str
     assembled: Assembled
     purpose: Purpose
+    proof: Proven
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +197,7 @@ class Gate:
             StoreUnavailable: it could not be written.
         """
         decision_id = secrets.token_hex(16)
-        self._log_refusal(decision_id, _record(decision), decision, decision.public_codes)
+        write_refusal(self.operator, decision_id, decision, decision.public_codes, assembled)
         view = public_view(decision, assembled.boxes)
         raise EditRefused(
             view.message,
@@ -229,36 +233,20 @@ class Gate:
     def _note_failure(self, clearance: Clearance, code: str) -> None:
         """So that no admission stands in the dark; free words of a pipeline's do not enter the log."""
         told = code if _BREAK_CODE.fullmatch(code) else _BROKE_OFF
-        record = {**_record(clearance.decision), "broke_off": told}
-        self._log_refusal(secrets.token_hex(16), record, clearance.decision, (told,))
+        write_break(self.operator, secrets.token_hex(16), clearance.decision, told)
 
-    def _refuse_as(self, status: ConsentStatus, clearance: Clearance, assembled: Assembled) -> NoReturn:
-        """Refuse with every verified consent read as ``status``."""
+    def refuse_as(self, status: ConsentStatus, clearance: Clearance, assembled: Assembled) -> NoReturn:
+        """Refuse with every verified consent read as ``status``.
+
+        Raises:
+            EditRefused: as :meth:`refuse`.
+        """
         persons = tuple(
             replace(person, consent=status) if person.consent is ConsentStatus.VERIFIED else person
             for person in assembled.facts.persons
         )
         again = replace(assembled, facts=replace(assembled.facts, persons=persons))
         self.refuse(self.decide(again, clearance.snapshot, self.operator.snapshot()), again)
-
-    def _log_refusal(
-        self,
-        decision_id: str,
-        record: Mapping[str, JsonValue],
-        decision: Decision,
-        codes: Sequence[str],
-    ) -> None:
-        draft = draft_leaf(
-            event=Event.REFUSAL,
-            time=self.operator.clock(),
-            decision_id=decision_id,
-            codes=codes,
-            subjects={},
-            checks=decision.effective_checks,
-            policy_digest=decision.policy_digest,
-            floor_digest=decision.floor_digest,
-        )
-        log_refusal(self.operator.store, record=record, draft=draft)
 
     def _commit(self, clearance: Clearance, decision: Decision, finished: Finished) -> EditResult:
         """Use counts, record and log entry in one transaction; then the receipt; then the bytes."""
@@ -267,16 +255,7 @@ class Gate:
         decision_id = secrets.token_hex(16)
         subjects = {"input": finished.input_digest, "output": candidate.byte_digest}
         subjects |= {f"grant.{number}": consent.use_id for number, consent in enumerate(consents)}
-        draft = draft_leaf(
-            event=Event.RELEASE,
-            time=self.operator.clock(),
-            decision_id=decision_id,
-            codes=(),
-            subjects=subjects,
-            checks=decision.effective_checks,
-            policy_digest=decision.policy_digest,
-            floor_digest=decision.floor_digest,
-        )
+        draft = draft_release(self.operator, decision_id, decision, subjects)
         # Rehearsed as the only entry of a log: what cannot be receipted or signed burns no use.
         alone = canonical_json(draft.leaf.as_json())
         self._receipt(finished, draft, LogEntry(0, 1, leaf_hash(alone).hex(), (), alone))
@@ -284,13 +263,17 @@ class Gate:
             logged: LogEntry | ConsentStatus = log_release(
                 self.operator.store,
                 grants=[(consent.use_id, consent.max_uses or None) for consent in consents],
-                record={**_record(decision), "admitted": clearance.decision.to_record()},
+                nonces=[(finished.proof.spent_as, finished.proof.until)] if finished.proof.nonce else [],
+                people=people(finished.assembled),
+                record={**record_of(decision), "admitted": clearance.decision.to_record()},
                 draft=draft,
             )
-        except ConsentInvalid as error:  # another release took the last use meanwhile; nothing was written
+        except (
+            ConsentInvalid
+        ) as error:  # another release took the last use, or the proof; nothing was written
             logged = error.status
         if isinstance(logged, ConsentStatus):  # G7: out of the handler, for a chained error would say why
-            self._refuse_as(logged, clearance, finished.assembled)
+            self.refuse_as(logged, clearance, finished.assembled)
         receipt = self._receipt(finished, draft, logged)
         return EditResult(released=candidate.data, receipt=receipt, decision_id=decision_id)
 
@@ -308,11 +291,6 @@ class Gate:
             purpose=finished.purpose,
         )
         return sign_receipt(receipt, self.operator.receipt_key)
-
-
-def _record(decision: Decision) -> dict[str, JsonValue]:
-    """What the store keeps of a decision; :meth:`Operator.decision` reads it back."""
-    return {"stage": decision.stage.value, "decision": decision.to_record()}
 
 
 def _broke_off(error: BaseException) -> CheckFailed:

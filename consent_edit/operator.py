@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from consent_edit.consent.jwe import OpeningKey
 from consent_edit.consent.status import StatusLists
 from consent_edit.consent.trust import TrustList
+from consent_edit.errors import VerificationFailed
 from consent_edit.policy.bundle import PolicyBundle
 from consent_edit.policy.decision import Decision
-from consent_edit.store.sqlite import Store
+from consent_edit.store.store import Store
 from consent_edit.thresholds import Thresholds, load_thresholds
 
 
@@ -43,6 +45,7 @@ class Operator:
         statuses: Status lists, filled on schedule by the host, never during an edit.
         store: Log, decision records and use counts.
         receipt_key: Signs receipts.
+        opening_keys: Open presentations sealed to this service, the newest first.
         thresholds: Operating thresholds; the pinned ones, or tighter.
         clock: Unix time in whole seconds.
     """
@@ -53,6 +56,7 @@ class Operator:
     statuses: StatusLists
     store: Store
     receipt_key: Ed25519PrivateKey
+    opening_keys: tuple[OpeningKey, ...] = field(default=(), repr=False)
     thresholds: Thresholds = field(default_factory=load_thresholds)
     clock: Callable[[], int] = unix_now
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -72,7 +76,17 @@ class Operator:
         return Decision.from_record(self.store.decision(decision_id).get("decision"))
 
     def replace(self, *, trust: TrustList | None = None, policy: PolicyBundle | None = None) -> None:
-        """Put a new trust list or policy in force for every decision from now on."""
+        """Put a new trust list or policy in force for every decision from now on.
+
+        Raises:
+            VerificationFailed: ``verification.rollback``: the trust list is older than the one in force.
+        """
         with self._lock:
+            if trust is not None and trust.iat < self.trust.iat:
+                raise VerificationFailed(
+                    "the trust list is older than the one in force",
+                    code="verification.rollback",
+                    remedy="sign a new trust list; an old one could bring a removed issuer back",
+                )
             self.trust = trust or self.trust
             self.policy = policy or self.policy

@@ -7,14 +7,16 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from consent_edit.consent.keys import PublicJwk, write_private
+from consent_edit.consent.jwe import OpeningKey
+from consent_edit.consent.keys import write_private
+from consent_edit.consent.presentation import AudienceCard
 from consent_edit.consent.status import StatusLists, folder_source
-from consent_edit.consent.trust import TrustList
+from consent_edit.consent.trust import TrustList, read_anchors
 from consent_edit.errors import ConsentInvalid, InputError
 from consent_edit.evidence.keys import PRIVATE_KEY_FILE, create_receipt_key, load_receipt_key
 from consent_edit.operator import Operator, unix_now
 from consent_edit.policy.bundle import PolicyBundle
-from consent_edit.store.sqlite import Store
+from consent_edit.store.store import Store
 
 _CONFIG = "operator.json"
 _TRUST_LIST = "trust-list.jwt"
@@ -22,6 +24,9 @@ _ANCHOR = "anchor.jwk.json"
 _LOG = "log.sqlite"
 _POLICY = "policy.cedar"
 _STATUS = "status"
+_OPENING_KEY = "presentation-key.json"
+AUDIENCE_CARD = "audience.json"
+"""What the service publishes: its name, and the key that presentations are sealed to."""
 
 
 class _Config(BaseModel):
@@ -47,22 +52,33 @@ def create(
 
     Args:
         trust_list: The signed trust list, compact JWS.
-        anchor: The anchor's public key, JWK JSON; it verifies the list here and now.
+        anchor: The anchor's public key, JWK or JWK set; it verifies the list here and now.
         status_uris: Where the status lists that lie in ``<folder>/status`` belong.
 
     Raises:
-        InputError: the folder holds an operator already.
-        VerificationFailed: the anchor is no public key, or the trust list does not verify under it; a demo's
-            never does here.
+        InputError: the folder holds an operator already, or the anchor is no public key.
+        VerificationFailed: the trust list does not verify under the anchor; a demo's never does here.
     """
     if (folder / _CONFIG).exists():
         raise InputError("the folder holds an operator already", code="input.operator")
-    TrustList.load(trust_list, anchor=PublicJwk.read(anchor.encode("utf-8")), now=unix_now())
+    try:
+        anchors = read_anchors(anchor.encode("utf-8"))
+    except ConsentInvalid as error:
+        raise InputError(
+            f"the anchor is no public key: {error.message}",
+            code="input.operator",
+            remedy="name the public key (JWK, or a JWK set) that signed the trust list",
+        ) from error
+    TrustList.load(trust_list, anchor=anchors, now=unix_now())
     folder.mkdir(parents=True, exist_ok=True)
     (folder / _STATUS).mkdir(exist_ok=True)
     create_receipt_key(folder)
+    opening = OpeningKey.generate()
+    opening.save(folder / _OPENING_KEY)
+    card = AudienceCard(audience=audience, key=opening.public.export()).model_dump_json(indent=2)
     config = _Config(audience=audience, status_uris=status_uris).model_dump_json(indent=2)
-    for name, text in ((_TRUST_LIST, trust_list), (_ANCHOR, anchor), (_CONFIG, config)):
+    files = ((_TRUST_LIST, trust_list), (_ANCHOR, anchor), (AUDIENCE_CARD, card), (_CONFIG, config))
+    for name, text in files:
         write_private(folder / name, f"{text.strip()}\n".encode())
 
 
@@ -72,14 +88,15 @@ def load(folder: Path) -> Operator:
     Raises:
         InputError: the folder is not an operator's, a file of it cannot be used, or others than its owner
             could have written its settings, anchor or policy.
-        VerificationFailed: its trust list does not verify.
+        VerificationFailed: its trust list does not verify, or is older than one that was in force here.
         StoreUnavailable: its log cannot be opened.
         Unavailable: its receipt key is missing or open to others.
     """
     try:
         _refuse_foreign_hands(folder)
         config = _Config.model_validate_json((folder / _CONFIG).read_bytes())
-        anchor = PublicJwk.read((folder / _ANCHOR).read_bytes())
+        anchors = read_anchors((folder / _ANCHOR).read_bytes())
+        opening_key = OpeningKey.load(folder / _OPENING_KEY)
         trust_list = (folder / _TRUST_LIST).read_text().strip()
     except (OSError, ValueError, ConsentInvalid) as error:
         raise InputError(
@@ -88,15 +105,19 @@ def load(folder: Path) -> Operator:
             remedy="make one with: consent-edit operator init DIR",
         ) from error
     source = folder_source(folder / _STATUS)
+    trust = TrustList.load(trust_list, anchor=anchors, now=unix_now())
+    store = Store.open(folder / _LOG)
+    store.raise_mark(_TRUST_LIST, trust.iat)  # never back to a list that trusted somebody removed since
     return Operator(
         audience=config.audience,
-        trust=TrustList.load(trust_list, anchor=anchor, now=unix_now()),
+        trust=trust,
         policy=PolicyBundle.load(folder / _POLICY)
         if config.policy == "custom"
         else PolicyBundle.shipped(config.policy),
         statuses=StatusLists(dict.fromkeys(config.status_uris, source)),
-        store=Store.open(folder / _LOG),
+        store=store,
         receipt_key=load_receipt_key(folder / PRIVATE_KEY_FILE),
+        opening_keys=(opening_key,),
     )
 
 

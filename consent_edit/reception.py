@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
-from PIL import Image
-
-from consent_edit.errors import ArgumentRejected, CheckFailed, InputError
+from consent_edit.consent.presentation import Presentation
+from consent_edit.consent.proof import Proven, verify_proof
+from consent_edit.errors import ArgumentRejected, CheckFailed, ConsentInvalid, InputError
 from consent_edit.intake.canonical import CanonicalImage
-from consent_edit.intake.decode import decode, from_pil
 from consent_edit.operator import Operator
 from consent_edit.perception.observation import ImageObservation, Perception, PromptObservation
 from consent_edit.pipelines.families import Family
 from consent_edit.pipelines.signature import BoundCall, bind
-from consent_edit.request import EditRequest, Picture
+from consent_edit.request import EditRequest, canonical
 from consent_edit.vocabulary import CheckOutcome, Intent, Operation
+
+NOBODY: Final = Proven(thumbprint="", nonce="", until=0)
+"""Whose key signed where no proof was given; no grant names it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -24,6 +27,8 @@ class Received:
     Attributes:
         at: When it was received, unix seconds; no later reading of the clock may come before it.
         operations: Asked for and read in the words.
+        presentations: Opened; nothing of them verified.
+        proof: Whose key signed for this request; :data:`NOBODY` where none did.
     """
 
     at: int
@@ -32,6 +37,8 @@ class Received:
     seen: ImageObservation
     prompt: PromptObservation
     operations: frozenset[Operation]
+    presentations: tuple[Presentation, ...]
+    proof: Proven
 
     @property
     def images(self) -> dict[str, CanonicalImage]:
@@ -54,31 +61,57 @@ def receive(
         CheckFailed: perception looked at another picture.
         StoreUnavailable: the clock stands before the log, or the log cannot be read.
     """
-    image = _canonical(request.image)
+    image = canonical(request.image)
+    presentations = _opened(request, operator)
     texts = dict(zip(family.text_arguments, (request.prompt, request.negative_prompt), strict=False))
     if request.negative_prompt and len(texts) < 2:
         raise ArgumentRejected(f"{family.name} takes no negative prompt")
     call = bind(pipeline, family, (), {family.image_arguments[0]: image, **request.settings, **texts})
     at = operator.clock()
     operator.store.check_clock(at)  # what could not be logged is not begun
+    proof = _proven(request, operator, image.digest, at)
     seen = perception.observe_image(image)
     if seen.digest != image.digest:
         raise CheckFailed("another picture was looked at", code="check.observation")
     prompt = perception.read_prompt([call.prompt], negative=call.negative_texts)
     looked = all(run.outcome is CheckOutcome.RAN for run in seen.checks)  # else: refused for the check
-    if looked and len(request.presentations) > len(seen.faces):
+    if looked and len(presentations) > len(seen.faces):
         raise InputError(
             "there are more presentations than faces",
             code="input.presentations",
             remedy="present the consent of the people depicted only, once each",
         )
-    return Received(at, call, image, seen, prompt, _operations(request, prompt, family))
+    return Received(at, call, image, seen, prompt, _operations(request, prompt, family), presentations, proof)
 
 
-def _canonical(picture: Picture) -> CanonicalImage:
-    if isinstance(picture, CanonicalImage):  # never a digest that somebody else computed, nor past the limits
-        return from_pil(Image.fromarray(CanonicalImage.of(picture.pixels).pixels))
-    return decode(picture).image if isinstance(picture, bytes) else from_pil(picture)
+def _opened(request: EditRequest, operator: Operator) -> tuple[Presentation, ...]:
+    """The presentations, sealed ones opened."""
+    try:
+        return tuple(
+            Presentation.opened(one, operator.opening_keys) if isinstance(one, str) else one
+            for one in request.presentations
+        )
+    except ConsentInvalid as error:
+        raise InputError(
+            "a presentation cannot be opened: it is sealed to another service, or is none",
+            code="input.presentation",
+            remedy="have it made for this service's audience.json",
+        ) from error
+
+
+def _proven(request: EditRequest, operator: Operator, photo: str, now: int) -> Proven:
+    """The key that signed for this very request; nobody's where no proof was given."""
+    if not request.proof:
+        return NOBODY
+    try:
+        digest = request.digest(photo)
+        return verify_proof(request.proof, audience=operator.audience, request=digest, now=now)
+    except ConsentInvalid as error:
+        raise InputError(
+            f"the proof does not hold: {error.message}",
+            code="input.proof",
+            remedy="sign a fresh proof over this very request, for this service",
+        ) from error
 
 
 def _operations(request: EditRequest, prompt: PromptObservation, family: Family) -> frozenset[Operation]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, cast
 
 from PIL import Image
 
 from consent_edit.consent.presentation import Presentation
+from consent_edit.encoding import JsonValue, canonical_json
 from consent_edit.errors import InputError
 from consent_edit.evidence.finish import OUTPUT_LIMITS
 from consent_edit.intake.canonical import CanonicalImage
-from consent_edit.intake.decode import decode
+from consent_edit.intake.decode import decode, from_pil
+from consent_edit.intake.digests import byte_digest
 from consent_edit.vocabulary import Operation, Purpose
 
 Picture = bytes | Image.Image | CanonicalImage
@@ -28,24 +30,27 @@ class EditRequest:
     Attributes:
         image: The picture to edit.
         prompt: What to do to it, in words.
-        grantee: Who edits: the client id or key thumbprint that grants name. The host authenticates it.
-        presentations: Consent of the people depicted; at most one a face.
+        grantee: Who edits: the client id that grants name. The host authenticates it.
+        presentations: Consent of the people depicted, sealed to this service or not; at most one a face.
         operations: What the edit does, where the words do not say it plainly; joined with what they say.
         purpose: Why it is done; a grant is for one purpose.
         negative_prompt: What to steer away from.
         settings: Further arguments of the pipeline, from its family's allow-list.
         file_format: Format of the file that leaves.
+        proof: Where grants name a key as grantee: that key's signature over this request
+            (:meth:`digest`, ``consent.proof.sign_proof``).
     """
 
     image: Picture = field(repr=False)
     prompt: str = field(repr=False)
-    grantee: str
-    presentations: tuple[Presentation, ...] = ()
+    grantee: str = ""
+    presentations: tuple[Presentation | str, ...] = ()
     operations: frozenset[Operation] = frozenset()
     purpose: Purpose = Purpose.PERSONAL
     negative_prompt: str = field(default="", repr=False)
     settings: Mapping[str, object] = field(default_factory=dict, repr=False)
     file_format: FileFormat = "png"
+    proof: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         """INVARIANT: values of plain types and of its own: none can answer two checks differently.
@@ -54,14 +59,11 @@ class EditRequest:
             InputError: ``input.request``: a field is not of its type, or outside the vocabulary.
         """
         try:
-            texts = ("prompt", "grantee", "negative_prompt")
+            texts = ("prompt", "grantee", "negative_prompt", "proof")
             held = {name: plain_text(getattr(self, name)) for name in texts}
             own: dict[str, object] = {
                 **held,
-                "presentations": tuple(
-                    Presentation(plain_text(one.credential), plain_text(one.grant))
-                    for one in self.presentations
-                ),
+                "presentations": tuple(map(_own_presentation, self.presentations)),
                 "operations": frozenset(Operation(one) for one in self.operations),
                 "purpose": Purpose(self.purpose),
                 "settings": dict(self.settings),
@@ -70,6 +72,28 @@ class EditRequest:
             raise InputError("a field of the request is not of its type", code="input.request") from error
         for name, value in own.items():
             object.__setattr__(self, name, value)
+
+    def digest(self, photo: str = "") -> str:
+        """``sha256:<hex>`` over what is asked, for a proof to be signed over.
+
+        Args:
+            photo: The picture's canonical digest where it is known; else the picture is decoded for it.
+
+        Raises:
+            InputError: the picture cannot be read, or a setting is no JSON value and cannot be named.
+        """
+        asked: dict[str, JsonValue] = {
+            "photo": photo or canonical(self.image).digest,
+            "prompt": self.prompt,
+            "negative_prompt": self.negative_prompt,
+            "operations": sorted(self.operations),
+            "purpose": self.purpose.value,
+            "presentations": [byte_digest(_as_text(one).encode("utf-8")) for one in self.presentations],
+        }
+        try:
+            return byte_digest(canonical_json({**asked, "settings": cast(JsonValue, dict(self.settings))}))
+        except (TypeError, ValueError) as error:
+            raise InputError("a setting cannot be named in a proof", code="input.proof") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +114,29 @@ class EditResult:
     def images(self) -> list[Image.Image]:
         """The released file decoded; one picture."""
         return [Image.fromarray(decode(self.released, limits=OUTPUT_LIMITS).image.pixels)]
+
+
+def canonical(picture: Picture) -> CanonicalImage:
+    """The canonical pixels of a picture; never a digest that somebody else computed, nor past the limits.
+
+    Raises:
+        InputError: it is no picture, or outside the limits.
+    """
+    if isinstance(picture, CanonicalImage):
+        return from_pil(Image.fromarray(CanonicalImage.of(picture.pixels).pixels))
+    return decode(picture).image if isinstance(picture, bytes) else from_pil(picture)
+
+
+def _own_presentation(given: Presentation | str) -> Presentation | str:
+    """Of plain texts, so that none can answer two checks differently."""
+    if isinstance(given, str):
+        return plain_text(given).strip()
+    cosigned = tuple(map(plain_text, given.cosigned))
+    return Presentation(plain_text(given.credential), plain_text(given.grant), cosigned)
+
+
+def _as_text(presentation: Presentation | str) -> str:
+    return presentation if isinstance(presentation, str) else presentation.to_json()
 
 
 def plain_text(value: object) -> str:

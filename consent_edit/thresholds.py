@@ -44,6 +44,20 @@ class Thresholds:
         face_merge_size_ratio: Larger over smaller side from which two boxes are never one face.
         match_face_embedding: Cosine from which the first embedder accepts.
         match_face_embedding_second: Cosine from which the second embedder accepts.
+        match_probe_width: Width in pixels of a face from which it may be matched at all.
+        never_face_embedding: Cosine from which the first embedder finds somebody on the never-edit-me list.
+        never_face_embedding_second: The same for the second embedder; both must.
+        enrol_face_embedding: Cosine that every pair of enrolment photos must reach, first embedder.
+        enrol_face_embedding_second: The same for the second embedder; both must.
+        enrol_face_width: Width in pixels from which a face may be enrolled.
+        enrol_detection: Detector score from which a face may be enrolled.
+        enrol_sharpness: Variance of the Laplacian from which a face may be enrolled.
+        enrol_yaw: Degrees to either side up to which a face may be enrolled.
+        enrol_pitch: Degrees up or down up to which a face may be enrolled.
+        enrol_roll: Degrees of tilt up to which a face may be enrolled.
+        enrol_brightness_low: Mean luma of the face from which it may be enrolled.
+        enrol_brightness_high: Mean luma of the face up to which it may be enrolled.
+        enrol_clipped: Share of black or burnt-out pixels up to which a face may be enrolled.
         exposure_nude_whole: OpenNSFW score of the whole picture that reads nude.
         exposure_nude_crop: OpenNSFW score of a 60 % crop that reads nude.
         exposure_suggestive_whole: Score of the whole picture that reads suggestive.
@@ -64,6 +78,20 @@ class Thresholds:
     face_merge_size_ratio: float
     match_face_embedding: float
     match_face_embedding_second: float
+    match_probe_width: float
+    never_face_embedding: float
+    never_face_embedding_second: float
+    enrol_face_embedding: float
+    enrol_face_embedding_second: float
+    enrol_face_width: float
+    enrol_detection: float
+    enrol_sharpness: float
+    enrol_yaw: float
+    enrol_pitch: float
+    enrol_roll: float
+    enrol_brightness_low: float
+    enrol_brightness_high: float
+    enrol_clipped: float
     exposure_nude_whole: float
     exposure_nude_crop: float
     exposure_suggestive_whole: float
@@ -78,10 +106,22 @@ class Thresholds:
     @property
     def matching(self) -> Mapping[str, float]:
         """Embedder role -> cosine from which it accepts; every role must."""
-        return {
-            "face-embedding": self.match_face_embedding,
-            "face-embedding-second": self.match_face_embedding_second,
-        }
+        return _by_role(self.match_face_embedding, self.match_face_embedding_second)
+
+    @property
+    def enrolment(self) -> Mapping[str, float]:
+        """Embedder role -> cosine that every pair of enrolment photos must reach; for every role."""
+        return _by_role(self.enrol_face_embedding, self.enrol_face_embedding_second)
+
+    @property
+    def never(self) -> Mapping[str, float]:
+        """Embedder role -> cosine from which a never-edit-me entry is found; every role must find it."""
+        return _by_role(self.never_face_embedding, self.never_face_embedding_second)
+
+
+def _by_role(first: float, second: float) -> Mapping[str, float]:
+    """The two embedders' cosines under the names of their roles."""
+    return {"face-embedding": first, "face-embedding-second": second}
 
 
 def _entries(text: str) -> Mapping[str, ThresholdEntry]:

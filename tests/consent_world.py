@@ -15,19 +15,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consent_edit.consent import sd_jwt
-from consent_edit.consent.binding import CREDENTIAL_TYP, Evidence
+from consent_edit.consent.binding import CREDENTIAL_TYP, Evidence, Guardian, grown_up
+from consent_edit.consent.capture import Capture, CaptureQuality, CaptureSource
 from consent_edit.consent.grant import GRANT_TYP
-from consent_edit.consent.issue import Capture, Enrolment, Issuer
+from consent_edit.consent.issue import Enrolment, Issuer
 from consent_edit.consent.issuer_folder import trust_list
 from consent_edit.consent.jose import sign_compact, unverified
 from consent_edit.consent.keys import Algorithm, SigningKey
 from consent_edit.consent.presentation import Presentation
 from consent_edit.consent.query import ConsentQuery, ConsentResult
+from consent_edit.consent.signatory import Signatory
 from consent_edit.consent.status import StatusLists
 from consent_edit.consent.status_service import IssuerStatus
 from consent_edit.consent.trust import TrustList
 from consent_edit.consent.verify import verify_presentation
 from consent_edit.consent.wallet import HeldGrant, Wallet
+from consent_edit.thresholds import load_thresholds
 from consent_edit.vocabulary import Assurance, Environment, Operation, Purpose
 
 NOW = 1_800_000_000
@@ -40,7 +43,7 @@ MODELS = {"face-embedding": "a" * 64, "face-embedding-second": "b" * 64}
 STRICT = {"face-embedding": 0.5, "face-embedding-second": 0.9}
 PHOTO = "sha256:" + "1" * 64
 OTHER_PHOTO = "sha256:" + "2" * 64
-LIVENESS = Evidence(loa=Assurance.HIGH, method="passport chip, in person", liveness="supervised session")
+LIVENESS = Evidence(loa=Assurance.HIGH, method="passport chip, in person", liveness="supervised_session")
 ADULT_BIRTHDATE = date(1990, 5, 17)
 MINOR_BIRTHDATE = date(2015, 5, 17)
 
@@ -72,16 +75,27 @@ def views(
     return np.stack(rows).astype(np.float32)
 
 
-def capture(templates: Templates, cosine: float = 0.98, seed: int = 0, **numbers: float) -> Capture:
+GOOD = CaptureQuality(sharpness=2000.0, yaw=0.0, pitch=0.0, roll=0.0, brightness=128.0, clipped=0.0)
+
+
+def capture(templates: Templates, cosine: float = 0.98, seed: int = 0, **changes: object) -> Capture:
     """A good photo of that person."""
-    quality = {"faces": 1, "face_width": 200.0, "detection": 0.95, **numbers}
     embeddings = {role: views(vector, cosine, seed=seed) for role, vector in templates.items()}
-    return Capture(
-        embeddings=embeddings,
-        faces=int(quality["faces"]),
-        face_width=quality["face_width"],
-        detection=quality["detection"],
-    )
+    return taken(embeddings, **changes)
+
+
+def taken(embeddings: Templates, **changes: object) -> Capture:
+    """A good photo that was read so, one row a view."""
+    said: dict[str, object] = {
+        "digest": PHOTO,
+        "faces": 1,
+        "face_width": 200.0,
+        "detection": 0.95,
+        "quality": GOOD,
+        "source": CaptureSource.OWN,
+        **changes,
+    }
+    return Capture(embeddings=embeddings, **said)  # type: ignore[arg-type]
 
 
 @dataclass
@@ -96,16 +110,17 @@ class Clock:
 
 @dataclass
 class Person:
-    """Somebody enrolled, with her wallet."""
+    """Somebody enrolled, with her wallet; a minor has two guardians, who sign for her."""
 
     world: ConsentWorld
     wallet: Wallet
     key: SigningKey
     enrolment: Enrolment
     templates: Templates
+    guardians: tuple[SigningKey, ...] = ()
 
     def grant(self, **changes: object) -> HeldGrant:
-        """A grant by the real wallet: tone and background, personal, for AUDIENCE and GRANTEE."""
+        """A grant by the real wallet, or all guardians: tone and background, for AUDIENCE and GRANTEE."""
         asked: dict[str, object] = {
             "audience": AUDIENCE,
             "grantee": GRANTEE,
@@ -114,7 +129,11 @@ class Person:
             "now": self.world.clock(),
             **changes,
         }
-        return self.wallet.grant(**asked)  # type: ignore[arg-type]
+        if not self.guardians:
+            return self.wallet.grant(**asked)  # type: ignore[arg-type]
+        draft = self.wallet.begin_grant(**asked)  # type: ignore[arg-type]
+        tokens = [sign_compact(draft.payload.encode(), key, typ=GRANT_TYP) for key in self.guardians]
+        return self.wallet.finish_grant(draft.jti, *tokens)
 
     def present(self, **changes: object) -> Presentation:
         """A grant's presentation."""
@@ -133,7 +152,8 @@ class Person:
     def regrant(self, presentation: Presentation, **changes: object) -> Presentation:
         """The same grant with some claims changed and signed again; a value of ``...`` drops the claim."""
         claims = {k: v for k, v in {**self.grant_claims(presentation), **changes}.items() if v is not ...}
-        return Presentation(presentation.credential, self.grant_token(claims))
+        first, *others = (self.grant_token(claims, key=key) for key in self.guardians or (self.key,))
+        return Presentation(presentation.credential, first, tuple(others))
 
     def recredential(
         self,
@@ -172,6 +192,7 @@ class ConsentWorld:
     trust: TrustList
     statuses: StatusLists
     used: dict[str, int] = field(default_factory=dict)
+    spent: set[str] = field(default_factory=set)
 
     @classmethod
     def make(
@@ -202,20 +223,23 @@ class ConsentWorld:
     ) -> Person:
         """Enrol somebody with exactly these templates (default ``face(1)``); ``date.min``: no birthdate."""
         own = templates or face(1)
-        exact = Capture({r: np.stack([v]) for r, v in own.items()}, faces=1, face_width=200.0, detection=0.95)
+        exact = taken({role: np.stack([vector]) for role, vector in own.items()})
         key = SigningKey.generate(algorithm)
         wallet = Wallet(key)
+        minor = birthdate != date.min and not grown_up(birthdate, self.clock())
+        guardians = tuple(SigningKey.generate(algorithm) for _ in range(2 if minor else 0))
         enrolment = self.issuer.enrol(
             [exact],
-            holder=key.public,
+            holder=Signatory(key.public),
+            guardians=[guardian(one) for one in guardians],
             models=models,
-            thresholds=dict.fromkeys(own, 0.9),
+            thresholds=load_thresholds(),
             evidence=evidence,
             now=self.clock(),
             birthdate=birthdate,
         )
         wallet.accept(enrolment)
-        return Person(self, wallet, key, enrolment, own)
+        return Person(self, wallet, key, enrolment, own, guardians)
 
     def query(self, **changes: object) -> ConsentQuery:
         """Tone, personal, AUDIENCE, GRANTEE, PHOTO, now."""
@@ -246,13 +270,34 @@ class ConsentWorld:
             trust=trust or self.trust,
             statuses=statuses or self.statuses,
             query=self.query(**query),
-            uses=uses or (lambda jti: self.used.get(jti, 0)),
+            record=_Record(uses or (lambda name: self.used.get(name, 0)), self.spent),
         )
+
+
+@dataclass
+class _Record:
+    """What was released before, as tests say it."""
+
+    uses: Callable[[str], int]
+    spent: set[str]
+
+    def nonce_spent(self, nonce: str) -> bool:
+        return nonce in self.spent
+
+
+def guardian(key: SigningKey) -> Guardian:
+    """A guardian as the issuer writes her into a credential."""
+    return Guardian(jwk=key.public.export(), relation="parent", proof_ref="family register 1")
 
 
 def make_trust_token(world: ConsentWorld) -> str:
     """A signed trust list that names the world's issuer and status service."""
     return _trust_token(world.issuer, world.anchor, NOW)
+
+
+def resign_trust(world: ConsentWorld) -> None:
+    """A new trust list, as an operator makes it after an issuer or its status service changed keys."""
+    world.trust = _trust(world.issuer, world.anchor, world.clock())
 
 
 def _trust_token(issuer: Issuer, anchor: SigningKey, now: int) -> str:

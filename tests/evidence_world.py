@@ -12,7 +12,7 @@ from consent_edit.evidence.log import Event, SaltedLeaf, draft_leaf, log_release
 from consent_edit.evidence.receipt import Receipt, describe_release, sign_receipt
 from consent_edit.intake.canonical import CanonicalImage
 from consent_edit.store.ledger import LogEntry
-from consent_edit.store.sqlite import Store
+from consent_edit.store.store import Store
 from consent_edit.vocabulary import REQUIRED_CHECKS, Assurance, Environment, Operation, Purpose, Stage
 
 NOW = 1_800_000_000
@@ -72,7 +72,7 @@ def make_release(
         floor_digest=FLOOR,
     )
     record = {"stage": "output", "codes": []}
-    entry = log_release(store, grants=(("grant-1", 3),), record=record, draft=draft)
+    entry = log_release(store, grants=(("grant-1", 3),), nonces=(), people=(), record=record, draft=draft)
     described = {
         "candidate": candidate,
         "draft": draft,

@@ -28,7 +28,7 @@ from consent_edit.perception.observation import (
 )
 from consent_edit.policy.bundle import PolicyBundle
 from consent_edit.request import EditRequest
-from consent_edit.store.sqlite import Store
+from consent_edit.store.store import Store
 from consent_edit.vocabulary import (
     CheckName,
     CheckOutcome,

@@ -5,6 +5,13 @@ The rooms below know nothing of each other; here, and only here, a face meets a 
 
 from consent_edit.assembly.after import assemble_output, measured_operations
 from consent_edit.assembly.before import assemble_input
-from consent_edit.assembly.people import Assembled, matched_consents
+from consent_edit.assembly.people import Assembled, Objects, matched_consents
 
-__all__ = ["Assembled", "assemble_input", "assemble_output", "matched_consents", "measured_operations"]
+__all__ = [
+    "Assembled",
+    "Objects",
+    "assemble_input",
+    "assemble_output",
+    "matched_consents",
+    "measured_operations",
+]

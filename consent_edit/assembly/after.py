@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from consent_edit.assembly.people import (
     ABSENT,
     Assembled,
+    Objects,
     assembled,
     matched_consents,
     person_facts,
@@ -54,7 +55,9 @@ def measured_operations(
     change: ChangeObservation,
     consents: Sequence[ConsentResult],
     operations: frozenset[Operation],
+    *,
     thresholds: Mapping[str, float],
+    objects: Objects,
 ) -> frozenset[Operation]:
     """Operations measured from the changed pixels that nothing asked for explains.
 
@@ -67,7 +70,7 @@ def measured_operations(
     """
     explained = frozenset[Region]().union(*(OPERATION_REGIONS[operation] for operation in operations))
     unexplained: set[Region] = set()
-    matched = matched_consents(before, consents, thresholds)
+    matched = matched_consents(before, consents, thresholds, objects)
     for consent, touched in zip(matched, change.faces_touched, strict=True):
         unexplained |= touched - explained if consent.status is ConsentStatus.VERIFIED else touched
     paired = _pair(before, after)
@@ -97,6 +100,7 @@ def assemble_output(
     *,
     thresholds: Mapping[str, float],
     environment: Environment,
+    objects: Objects,
 ) -> Assembled:
     """Facts about the finished file, against the credentials' templates and against the input picture.
 
@@ -112,8 +116,8 @@ def assemble_output(
         change=change,
         operations=operations,
         thresholds=thresholds,
-        spoke=matched_consents(before, consents, thresholds),
-        speaks=matched_consents(after, consents, thresholds),
+        spoke=matched_consents(before, consents, thresholds, objects),
+        speaks=matched_consents(after, consents, thresholds, objects),
         pairs=_pair(before, after),
     )
     vanished = _vanished(edit)

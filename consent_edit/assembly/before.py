@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from consent_edit.assembly.people import (
     Assembled,
+    Objects,
     assembled,
     matched_consents,
     person_facts,
@@ -25,14 +26,16 @@ def assemble_input(
     *,
     thresholds: Mapping[str, float],
     environment: Environment,
+    objects: Objects,
 ) -> Assembled:
     """Facts before the pipeline runs.
 
     Args:
         operations: Asked for and read in the prompt.
         thresholds: Embedder role -> cosine a face must reach against its own template.
+        objects: Whether a face is of somebody who objected to every edit.
     """
-    matched = matched_consents(observation, consents, thresholds)
+    matched = matched_consents(observation, consents, thresholds, objects)
     persons = tuple(
         replace(person_facts(face, consent), exposure=observation.exposure.value, intent=prompt.intent)
         for face, consent in zip(observation.faces, matched, strict=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from consent_edit.assembly.checks import described, failures
@@ -41,6 +41,12 @@ Boxes = tuple[tuple[int, int, int, int], ...]
 ABSENT = ConsentResult(status=ConsentStatus.ABSENT, detail="nobody's consent speaks for this face")
 """What speaks for a face that nobody's consent speaks for."""
 
+OBJECTED = ConsentResult(status=ConsentStatus.REVOKED, detail="the person objected to every edit")
+"""What speaks for a face on the "never edit me" list."""
+
+Objects = Callable[[Probe], bool]
+"""Whether a face is of somebody who objected to every edit; raises where it cannot be told."""
+
 
 @dataclass(frozen=True, slots=True)
 class Assembled:
@@ -61,29 +67,49 @@ class Assembled:
 
 
 def matched_consents(
-    observation: ImageObservation, consents: Sequence[ConsentResult], thresholds: Mapping[str, float]
+    observation: ImageObservation,
+    consents: Sequence[ConsentResult],
+    thresholds: Mapping[str, float],
+    objects: Objects,
 ) -> tuple[ConsentResult, ...]:
     """For each face the consent that speaks for it, verified or not; an ``ABSENT`` one where none does.
 
     A consent that failed still carries its credential's templates, so that the refusal can say whose
-    consent failed and why. It never counts as consent.
+    consent failed and why. It never counts as consent. Several presentations of one person speak with one
+    voice: the first that verified, or the first. A person who objected to every edit has withdrawn.
     """
+    speaking = _one_a_subject(consents)
     probes = [Probe(embeddings=face.embeddings) for face in observation.faces]
-    matches = match_faces(probes, [consent.templates for consent in consents], thresholds)
+    matches = match_faces(probes, [consent.templates for consent in speaking], thresholds)
     unplaceable = [  # only a failure may fall on a face that nothing matched; consent never does
         consent
-        for consent in consents
+        for consent in speaking
         if not consent.templates and consent.status is not ConsentStatus.VERIFIED
     ]
     found: list[ConsentResult] = []
-    for match in matches:
-        if match.outcome is MatchOutcome.MATCHED:
-            found.append(consents[match.reference])
+    for probe, match in zip(probes, matches, strict=True):
+        if probe.embeddings and objects(probe):
+            found.append(OBJECTED)
+        elif match.outcome is MatchOutcome.MATCHED:
+            found.append(speaking[match.reference])
         elif match.outcome is MatchOutcome.NONE and unplaceable:
             found.append(unplaceable[0])
         else:
             found.append(ABSENT)
     return tuple(found)
+
+
+def _one_a_subject(consents: Sequence[ConsentResult]) -> list[ConsentResult]:
+    """Of each person's presentations the first that verified, or the first; the unsigned ones all."""
+    chosen: dict[str, ConsentResult] = {}
+    for number, consent in enumerate(consents):
+        name = consent.subject or f"unsigned {number}"
+        held = chosen.get(name)
+        if held is None or (
+            held.status is not ConsentStatus.VERIFIED and consent.status is ConsentStatus.VERIFIED
+        ):
+            chosen[name] = consent
+    return list(chosen.values())
 
 
 def person_facts(face: FaceObservation, consent: ConsentResult) -> PersonFacts:

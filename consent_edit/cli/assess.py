@@ -14,7 +14,9 @@ from consent_edit.cli.edit import (
     PictureArgument,
     PromptOption,
     PurposeOption,
+    WalletOption,
     built_in_editor,
+    proven,
     read_request,
 )
 from consent_edit.cli.terminal import AsJson
@@ -27,7 +29,8 @@ def assess(
     picture: PictureArgument,
     prompt: PromptOption,
     operator: OperatorOption,
-    grantee: GranteeOption,
+    grantee: GranteeOption = "",
+    wallet: WalletOption = None,
     consent: ConsentOption = None,
     operation: OperationOption = None,
     purpose: PurposeOption = Purpose.PERSONAL,
@@ -39,7 +42,7 @@ def assess(
     )
     editor = built_in_editor(operator)
     try:
-        decision = editor.assess(request)
+        decision = editor.assess(proven(request, wallet, editor.operator.audience))
     finally:
         editor.close()
     if as_json:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +14,7 @@ import typer
 
 from consent_edit import operator_folder
 from consent_edit.cli.terminal import AsJson, read_file, say
-from consent_edit.consent.presentation import Presentation
+from consent_edit.consent.wallet import Wallet
 from consent_edit.errors import InputError, Unavailable
 from consent_edit.request import EditRequest, FileFormat
 from consent_edit.vocabulary import Operation, Purpose
@@ -23,9 +25,12 @@ if TYPE_CHECKING:
 PictureArgument = Annotated[Path, typer.Argument(help="JPEG, PNG or WebP file.")]
 PromptOption = Annotated[str, typer.Option(help="What to do to the picture, in words.")]
 OperatorOption = Annotated[Path, typer.Option(help="Operator's folder (consent-edit operator init).")]
-GranteeOption = Annotated[str, typer.Option(help="Who edits, as grants name them.")]
+GranteeOption = Annotated[str, typer.Option(help="Who edits: the client id that grants name.")]
+WalletOption = Annotated[
+    Path | None, typer.Option("--wallet", help="Your wallet, where the grants name your own key.")
+]
 ConsentOption = Annotated[
-    list[Path] | None, typer.Option("--consent", help="Presentation file of a person depicted; repeatable.")
+    list[Path] | None, typer.Option("--consent", help="Presentation of a person depicted; repeatable.")
 ]
 OperationOption = Annotated[
     list[Operation] | None, typer.Option("--operation", help="What the edit does, where words do not say it.")
@@ -49,17 +54,32 @@ def read_request(
 
     Raises:
         InputError: a file cannot be read.
-        ConsentInvalid: a presentation file is malformed.
     """
     return EditRequest(
         image=read_file(picture, code="input.unreadable"),
         prompt=prompt,
         grantee=grantee,
-        presentations=tuple(Presentation.read(path) for path in consent or ()),
+        presentations=tuple(_text(path) for path in consent or ()),
         operations=frozenset(operation or ()),
         purpose=purpose,
         file_format=file_format,
     )
+
+
+def proven(request: EditRequest, wallet: Path | None, audience: str) -> EditRequest:
+    """The request with a proof by the wallet's key, where a wallet is named.
+
+    Raises:
+        InputError: there is no wallet.
+    """
+    if wallet is None:
+        return request
+    proof = Wallet.open(wallet).prove(request.digest(), audience=audience, now=int(time.time()))
+    return replace(request, proof=proof)
+
+
+def _text(path: Path) -> str:
+    return read_file(path, code="input.presentation").decode("utf-8", "replace")
 
 
 def built_in_editor(operator: Path) -> ConsentEditor:
@@ -81,8 +101,9 @@ def edit(
     picture: PictureArgument,
     prompt: PromptOption,
     operator: OperatorOption,
-    grantee: GranteeOption,
     out: Annotated[Path, typer.Option(help="File to write; its receipt lies beside it.")],
+    grantee: GranteeOption = "",
+    wallet: WalletOption = None,
     consent: ConsentOption = None,
     operation: OperationOption = None,
     purpose: PurposeOption = Purpose.PERSONAL,
@@ -106,7 +127,7 @@ def edit(
     with _reserved(*places) as scratches:  # first: no use is burnt for a file that cannot be written
         editor = built_in_editor(operator)
         try:
-            result = editor.edit(request)
+            result = editor.edit(proven(request, wallet, editor.operator.audience))
         finally:
             editor.close()
         _put((result.released, result.receipt.encode("utf-8")), scratches, places)

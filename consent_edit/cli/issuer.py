@@ -1,4 +1,4 @@
-"""``consent-edit issuer``: an identity verifier's folder, enrolment, revocation, and what it publishes."""
+"""``consent-edit issuer``: an identity verifier's folder, enrolment, renewal, revocation, trust lists."""
 
 from __future__ import annotations
 
@@ -9,23 +9,46 @@ from typing import Annotated, Final
 
 import typer
 
+from consent_edit.cli import issuer_review, issuer_status
+from consent_edit.cli.issuer_photos import (
+    Liveness,
+    observe,
+    packages_free,
+    read_card,
+    read_guardians,
+    take_home,
+)
 from consent_edit.cli.terminal import AsJson, read_file, say
 from consent_edit.consent.binding import Evidence
-from consent_edit.consent.issuer_folder import create_issuer, open_issuer, trust_list
-from consent_edit.consent.keys import PublicJwk, SigningKey, write_private
-from consent_edit.consent.presentation import CredentialPackage
-from consent_edit.consent.status import status_file_name
+from consent_edit.consent.capture import CaptureSource
+from consent_edit.consent.issuer_folder import open_issuer, rotate_key, trust_list
+from consent_edit.consent.keys import SigningKey
 from consent_edit.encoding import canonical_json
-from consent_edit.enrolment import capture_of, models_of
-from consent_edit.errors import InputError, Unavailable
-from consent_edit.intake.decode import decode
-from consent_edit.perception.observation import ImageObservation
-from consent_edit.thresholds import load_thresholds
+from consent_edit.enrolment.office import create_office, open_desk
+from consent_edit.errors import InputError
 from consent_edit.vocabulary import Assurance, Environment
 
 app = typer.Typer(no_args_is_help=True)
+app.command("publish")(issuer_status.publish)
+app.command("withdrawal")(issuer_status.withdrawal)
+app.command("serve")(issuer_status.serve)
+app.add_typer(issuer_review.app, name="review", help="Have a person of yours decide an enrolment.")
 
 Folder = Annotated[Path, typer.Argument(help="The issuer's folder.")]
+Photos = Annotated[list[Path], typer.Argument(help="1 to 5 photos that you took of the person.")]
+Holders = Annotated[
+    list[Path], typer.Option("--holder", help="The person's card, from `wallet init`; repeat for a batch.")
+]
+Out = Annotated[Path, typer.Option(help="Where the sealed credential goes; numbered for a batch.")]
+Method = Annotated[str, typer.Option(help="How you checked who the person is. Name nobody.")]
+Loa = Annotated[Assurance, typer.Option(help="The level you claim.")]
+HowLive = Annotated[Liveness, typer.Option(help="How you know that the person was there.")]
+Supplied = Annotated[
+    bool, typer.Option("--supplied", help="The person handed these photos in: self_asserted at most.")
+]
+Review = Annotated[
+    Path | None, typer.Option(help="A reviewer's signed decision about these photos and keys.")
+]
 _DAY: Final = 86_400
 
 
@@ -44,8 +67,8 @@ def init(
     ] = Assurance.SUBSTANTIAL,
     as_json: AsJson = False,
 ) -> None:
-    """Make an issuer: keys and an empty status list, in a new folder."""
-    issuer = create_issuer(folder, name=name, status_uri=status_uri, highest=highest)
+    """Make an issuer in a new folder: keys, an empty status list, an empty register."""
+    issuer = create_office(folder, name=name, status_uri=status_uri, highest=highest)
     public = issuer.key.public.export()
     say(as_json, {"issuer": name, "key": public, "status_uri": status_uri}, f"issuer {name} in {folder}")
 
@@ -54,39 +77,91 @@ def init(
 def enrol(
     folder: Folder,
     *,
-    photos: Annotated[list[Path], typer.Argument(help="1 to 5 photos that you took of the person.")],
-    holder: Annotated[Path, typer.Option(help="The person's public key (JWK), from `wallet init`.")],
-    out: Annotated[Path, typer.Option(help="Where the credential for the person goes.")],
-    method: Annotated[str, typer.Option(help="How you checked who the person is.")],
-    loa: Annotated[Assurance, typer.Option(help="The level you claim.")] = Assurance.SELF_ASSERTED,
-    liveness: Annotated[
-        str, typer.Option(help="Liveness method (ISO/IEC 30107-3) or session, by name.")
-    ] = "",
+    photos: Photos,
+    holder: Holders,
+    out: Out,
+    method: Method,
+    loa: Loa = Assurance.SELF_ASSERTED,
+    liveness: HowLive = Liveness.NONE,
     birthdate: Annotated[str, typer.Option(help="YYYY-MM-DD, if you verified it.")] = "",
+    guardian: Annotated[
+        list[Path] | None,
+        typer.Option(help="A guardian's card; repeat for each, with --relation and --proof."),
+    ] = None,
+    relation: Annotated[
+        list[str] | None, typer.Option(help="parent, legal_guardian or court_appointed; one a guardian.")
+    ] = None,
+    proof: Annotated[
+        list[str] | None, typer.Option(help="Your reference to what you saw; one a guardian.")
+    ] = None,
+    supplied: Supplied = False,
+    review: Review = None,
     as_json: AsJson = False,
 ) -> None:
-    """Enrol a person: every two photos must match under both embedders."""
-    issuer = open_issuer(folder)
-    key = PublicJwk.read(read_file(holder))
+    """Enrol a person: every two photos must match under both embedders, and nobody twice."""
+    cards = [read_card(path) for path in holder]
+    guardians = read_guardians(guardian or [], relation or [], proof or [])
     born = _date(birthdate) if birthdate else date.min
-    observations = _observe(photos)
-    enrolment = issuer.enrol(
-        [capture_of(observation) for observation in observations],
-        holder=key,
-        models=models_of(observations[0]),
-        thresholds=load_thresholds().matching,
-        evidence=Evidence(loa=loa, method=method, liveness=liveness),
-        now=int(time.time()),
+    files = packages_free(out, len(cards))
+    desk = open_desk(folder, clock=_now)
+    seen = observe(photos, CaptureSource.SUPPLIED if supplied else CaptureSource.OWN)
+    issued = desk.enrol(
+        seen.captures,
+        holders=[card.signatory() for card in cards],
+        models=seen.models,
+        evidence=Evidence(loa=loa, method=method, liveness=liveness.method),
         birthdate=born,
+        guardians=guardians,
+        review=_review(review),
     )
-    package = CredentialPackage(credential=enrolment.credential, stock=enrolment.stock)
-    write_private(out, package.model_dump_json().encode("utf-8"), new=True)
-    said = {"subject": enrolment.subject, "entry": enrolment.entry.idx, "credential": str(out)}
-    say(
-        as_json,
-        said,
-        f"enrolled {enrolment.subject}; to revoke: issuer revoke {folder} {enrolment.entry.idx}",
+    take_home(issued, cards, files, as_json, f"; to revoke: issuer revoke {folder} ENTRY")
+
+
+@app.command("challenge")
+def challenge(folder: Folder, as_json: AsJson = False) -> None:
+    """Give out a nonce for a renewal: the person's wallet signs it, within a quarter of an hour."""
+    desk = open_desk(folder, clock=_now)
+    nonce = desk.challenge()
+    said = {"nonce": nonce, "audience": desk.issuer.name}
+    say(as_json, said, f"nonce {nonce} for audience {desk.issuer.name}")
+
+
+@app.command("renew")
+def renew(
+    folder: Folder,
+    *,
+    photos: Photos,
+    presentation: Annotated[Path, typer.Option(help="Her credential, bound to your nonce by her wallet.")],
+    nonce: Annotated[str, typer.Option(help="As `challenge` gave it; it counts once.")],
+    holder: Holders,
+    out: Out,
+    method: Method,
+    loa: Loa = Assurance.SELF_ASSERTED,
+    liveness: HowLive = Liveness.NONE,
+    still_named: Annotated[
+        list[str] | None, typer.Option(help="SHA-256 of an older weight file that verifiers still use.")
+    ] = None,
+    supplied: Supplied = False,
+    review: Review = None,
+    as_json: AsJson = False,
+) -> None:
+    """Issue anew to somebody who holds her key and shows her face again."""
+    cards = [read_card(path) for path in holder]
+    files = packages_free(out, len(cards))
+    desk = open_desk(folder, clock=_now)
+    bound = read_file(presentation).decode("ascii", "replace").strip()
+    seen = observe(photos, CaptureSource.SUPPLIED if supplied else CaptureSource.OWN)
+    issued = desk.renew(
+        bound,
+        seen.captures,
+        nonce=nonce,
+        models=seen.models,
+        evidence=Evidence(loa=loa, method=method, liveness=liveness.method),
+        holders=[card.signatory() for card in cards],
+        still_named=still_named or (),
+        review=_review(review),
     )
+    take_home(issued, cards, files, as_json, "")
 
 
 @app.command("revoke")
@@ -96,38 +171,32 @@ def revoke(
     as_json: AsJson = False,
 ) -> None:
     """Revoke a credential; every grant under it falls with it."""
-    open_issuer(folder).revoke(entry)
+    open_desk(folder, clock=_now).revoke(entry)
     say(as_json, {"revoked": entry}, f"entry {entry} is revoked")
 
 
-@app.command("withdrawal")
-def withdrawal(
+@app.command("erase")
+def erase(
     folder: Folder,
-    request: Annotated[Path, typer.Argument(help="The signed request that `wallet withdraw` wrote.")],
+    subject: Annotated[str, typer.Argument(help="The person's key thumbprint, as `enrol` gave it.")],
     as_json: AsJson = False,
 ) -> None:
-    """Take in a person's withdrawal of a grant."""
-    entry = open_issuer(folder).status.withdraw(read_file(request).decode("ascii", "replace").strip())
-    say(as_json, {"withdrawn": entry}, f"entry {entry} is withdrawn")
+    """Forget a person: revoke her credentials and erase her templates from the register."""
+    revoked = open_desk(folder, clock=_now).erase(subject)
+    say(
+        as_json, {"erased": subject, "revoked": revoked}, f"erased {subject}; {revoked} credential(s) revoked"
+    )
 
 
-@app.command("publish")
-def publish(
-    folder: Folder,
-    out: Annotated[Path, typer.Argument(help="Status folder that verifiers read.")],
-    as_json: AsJson = False,
-) -> None:
-    """Sign the status list and put it into a status folder. It counts for 60 s: run this on a schedule."""
-    status = open_issuer(folder).status
-    target = out / status_file_name(status.uri)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        scratch = target.with_suffix(".new")
-        scratch.write_text(status.token(int(time.time())), "ascii")
-        scratch.replace(target)
-    except OSError as error:
-        raise InputError(f"cannot write to {out.name}", code="input.file") from error
-    say(as_json, {"uri": status.uri, "file": str(target)}, f"signed {status.uri} into {target}")
+@app.command("rotate")
+def rotate(folder: Folder, as_json: AsJson = False) -> None:
+    """Sign with a fresh key from now on; trust lists name the old one until its credentials end."""
+    key = rotate_key(folder, now=_now()).key.public
+    say(
+        as_json,
+        {"key": key.export()},
+        f"new key {key.thumbprint}; sign a new trust list now: credentials count only under keys it names",
+    )
 
 
 @app.command("trust")
@@ -143,7 +212,7 @@ def trust(
     """Sign a trust list that names these issuers and their status services."""
     if not anchor.exists():
         SigningKey.generate().save(anchor)
-    key, now = SigningKey.load(anchor), int(time.time())
+    key, now = SigningKey.load(anchor), _now()
     entries = [open_issuer(folder).trust_entries(now=now, lifetime=days * _DAY) for folder in folders]
     claims = trust_list(entries, environment=Environment.PRODUCTION, now=now, lifetime=days * _DAY)
     try:
@@ -159,20 +228,12 @@ def trust(
     say(as_json, said, f"trust list of {len(entries)} issuer(s) in {out}; verify it under {anchor_public}")
 
 
-def _observe(photos: list[Path]) -> list[ImageObservation]:
-    """The issuer's own perception of its photos; the extra that brings it is loaded here and not before."""
-    try:
-        from consent_edit.perception.process import PerceptionProcess
-    except ImportError as error:
-        raise Unavailable(
-            "enrolment needs the perception extra", remedy="pip install 'consent-edit[perception]'"
-        ) from error
-    images = [decode(read_file(photo)).image for photo in photos]
-    perception = PerceptionProcess()
-    try:
-        return [perception.observe_image(image) for image in images]
-    finally:
-        perception.close()
+def _review(path: Path | None) -> str:
+    return "" if path is None else read_file(path).decode("ascii", "replace").strip()
+
+
+def _now() -> int:
+    return int(time.time())
 
 
 def _date(text: str) -> date:

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from consent_edit.cli import assess, bench, demo, edit, issuer, models, operator, verify, wallet
+from consent_edit.cli import assess, bench, demo, edit, issuer, models, operator, subject, verify, wallet
 from consent_edit.errors import ConsentEditError, EditRefused, InputError, Unavailable
 
 app = typer.Typer(
@@ -25,6 +25,9 @@ app.add_typer(models.app, name="models", help="The weights the checks run on.")
 app.add_typer(issuer.app, name="issuer", help="An identity verifier: enrol people, revoke credentials.")
 app.add_typer(wallet.app, name="wallet", help="The person depicted: hold a credential, grant, withdraw.")
 app.add_typer(operator.app, name="operator", help="The service: its keys, trust, policy and log.")
+app.add_typer(
+    subject.app, name="subject", help="A person depicted asks the service: export, erase, objection."
+)
 app.add_typer(bench.app, name="bench", help="Measure, and print what was measured.")
 
 

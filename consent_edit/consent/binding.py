@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from consent_edit.consent.keys import PublicJwk
+from consent_edit.consent.encoding import malformed
+from consent_edit.consent.signatory import Signatory, SigningMember
 from consent_edit.consent.templates import FaceTemplate
-from consent_edit.consent.wire import Seconds, StatusClaim, Text, Wire
+from consent_edit.consent.wire import Digest, Seconds, StatusClaim, StatusRef, Text, Wire
+from consent_edit.encoding import canonical_json
+from consent_edit.intake.digests import byte_digest
 from consent_edit.vocabulary import Age, Assurance
 
 CREDENTIAL_TYP: Final = "dc+sd-jwt"
@@ -22,14 +26,33 @@ MAX_LIFETIME: Final = 180 * 86_400
 """Seconds between a credential's ``iat`` and ``exp``, at most."""
 
 ADULT_YEARS: Final = 18
+NO_ENTRIES: Final = "sha256:" + "0" * 64
+"""What stands for no status entries handed out; nothing hashes to it."""
+
 _FULL_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d\Z", re.ASCII)
 _ALL_ZONES: Final = timedelta(hours=12)
 
 
-class HolderKey(Wire):
-    """The ``cnf`` claim (RFC 7800 section 3.2): the public key of the person depicted."""
+LIVENESS_CAPS: Final[dict[str, Assurance]] = {
+    "supervised_session": Assurance.HIGH,
+    "iso30107-3-level-2": Assurance.HIGH,
+    "iso30107-3-level-1": Assurance.SUBSTANTIAL,
+    "passive": Assurance.LOW,
+}
+"""Liveness method -> the level it supports at most: a session with a person of the issuer's, presentation
+attack detection tested to ISO/IEC 30107-3 (level 2 with artefacts made for the purpose), or untested."""
 
-    jwk: dict[str, str]
+
+class Guardian(SigningMember):
+    """Somebody who signs for the person, as the issuer verified.
+
+    Attributes:
+        relation: What the guardian is to the person.
+        proof_ref: The issuer's own reference to what it saw.
+    """
+
+    relation: Literal["parent", "legal_guardian", "court_appointed"]
+    proof_ref: Text
 
 
 class Evidence(Wire):
@@ -38,8 +61,8 @@ class Evidence(Wire):
     Attributes:
         loa: The eIDAS level claimed; the trust list caps it.
         method: How identity was checked, in the issuer's words.
-        liveness: The liveness method (ISO/IEC 30107-3) or supervised session, by name; empty if there was
-            none, and then nothing above ``self_asserted`` counts.
+        liveness: A name of :data:`LIVENESS_CAPS`; with any other, or none, nothing above ``self_asserted``
+            counts.
     """
 
     loa: Assurance
@@ -48,10 +71,8 @@ class Evidence(Wire):
 
     def assurance(self, highest: Assurance) -> Assurance:
         """What this evidence is worth from an issuer trusted up to ``highest``."""
-        caps = [self.loa, highest]
-        if not self.liveness.strip():
-            caps.append(Assurance.SELF_ASSERTED)
-        return min(caps, key=lambda level: level.rank)
+        supported = LIVENESS_CAPS.get(self.liveness, Assurance.SELF_ASSERTED)
+        return min(self.loa, highest, supported, key=lambda level: level.rank)
 
 
 class FaceBinding(Wire):
@@ -59,6 +80,13 @@ class FaceBinding(Wire):
 
     ``birthdate`` and ``age_over_18`` are absent when not disclosed; an absent one reads as no statement. The
     issuer writes ``age_over_18: false`` of a minor in plain, so that no presentation can leave it out.
+
+    Attributes:
+        face_template: One entry a model; two of one role while verifiers change from one weight file to
+            the next.
+        guardian: Who signs in the person's place, all of them.
+        grant_entries: Digest of the status entries handed out for her grants (:func:`entries_digest`), so
+            that nobody who carries them can exchange them for entries that she cannot flip.
     """
 
     iss: Text
@@ -66,12 +94,14 @@ class FaceBinding(Wire):
     nbf: Seconds
     exp: Seconds
     vct: Text
-    cnf: HolderKey
+    cnf: SigningMember
     status: StatusClaim
     evidence: Evidence
     face_template: Annotated[tuple[FaceTemplate, ...], Field(min_length=1, max_length=8)]
     birthdate: Annotated[date, Field(repr=False)] = date.min
     age_over_18: bool = False
+    guardian: Annotated[tuple[Guardian, ...], Field(max_length=8)] = ()
+    grant_entries: Digest = NO_ENTRIES
 
     @field_validator("birthdate", mode="before")
     @classmethod
@@ -82,17 +112,29 @@ class FaceBinding(Wire):
 
     @model_validator(mode="after")
     def _one_template_a_model(self) -> FaceBinding:
-        if len({entry.model for entry in self.face_template}) != len(self.face_template):
+        if len({(entry.model, entry.sha256) for entry in self.face_template}) != len(self.face_template):
             raise ValueError("one template a model")
         return self
 
-    def holder(self) -> PublicJwk:
-        """The key that signs this person's grants.
+    def holder(self) -> Signatory:
+        """Whose face it is.
 
         Raises:
             ConsentInvalid: ``MALFORMED``.
         """
-        return PublicJwk.parse(self.cnf.jwk)
+        return self.cnf.signatory()
+
+    def signatories(self) -> tuple[Signatory, ...]:
+        """Who signs this person's grants: every guardian named, or the person.
+
+        Raises:
+            ConsentInvalid: ``MALFORMED``; also when a guardian stands twice or is the person.
+        """
+        holder = self.holder()
+        guardians = tuple(guardian.signatory() for guardian in self.guardian)
+        if len({holder.thumbprint, *(one.thumbprint for one in guardians)}) != 1 + len(guardians):
+            raise malformed("a guardian stands twice, or is the person")
+        return guardians or (holder,)
 
     def age_at(self, now: int) -> Age:
         """What the credential says of the person's age at ``now`` (unix seconds).
@@ -108,6 +150,19 @@ class FaceBinding(Wire):
         if not said:
             return Age.UNDETERMINED
         return Age.ADULT if all(said) else Age.MINOR
+
+
+def majority(birthdate: date) -> int:
+    """The start of the eighteenth birthday (born on a leap day: 1 March), unix seconds, UTC."""
+    year = birthdate.year + ADULT_YEARS
+    leap = (birthdate.month, birthdate.day) == (2, 29)
+    day = (3, 1) if leap else (birthdate.month, birthdate.day)
+    return int(datetime(year, *day, tzinfo=UTC).timestamp())
+
+
+def entries_digest(entries: Iterable[StatusRef]) -> str:
+    """``sha256:<hex>`` over the status entries handed out for grants, in their order."""
+    return byte_digest(canonical_json([entry.model_dump() for entry in entries]))
 
 
 def grown_up(birthdate: date, now: int) -> bool:

@@ -7,32 +7,38 @@ grant malformed, never wider.
 from __future__ import annotations
 
 import json
-from typing import Annotated, Final, Literal, TypeAlias, TypeVar
+from collections.abc import Sequence
+from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import Field, model_validator
 
-from consent_edit.consent.jose import sign_compact, verify_compact
-from consent_edit.consent.keys import PublicJwk, SigningKey
+from consent_edit.consent.jose import sign_compact
+from consent_edit.consent.keys import SigningKey
+from consent_edit.consent.signatory import Signatory
 from consent_edit.consent.wire import Digest, Seconds, StatusClaim, StatusRef, Text, Wire, read_wire
+from consent_edit.encoding import canonical_json
+from consent_edit.errors import ConsentInvalid
 from consent_edit.intake.digests import byte_digest
-from consent_edit.vocabulary import Operation, Purpose
+from consent_edit.vocabulary import ConsentStatus, Operation, Purpose
 
 GRANT_TYP: Final = "consent-grant+jwt"
 WITHDRAWAL_TYP: Final = "consent-withdrawal+jwt"
 ANYONE: Final = "any"
 """The grantee that lets anybody use a grant; a wallet signs it only when told so expressly."""
 
+KEY_THUMBPRINT: Final = r"^[A-Za-z0-9_-]{43}$"
+"""An RFC 7638 thumbprint. A grantee of this form is a key, and whoever it is must prove that she holds it."""
+
 TokenId: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{22,128}$")]
 """At least 128 bits, base64url: nobody else's grant can be given the same name by chance or guess."""
 
-
-_Model = TypeVar("_Model", bound=Wire)
+KeyThumbprint: TypeAlias = Annotated[str, Field(pattern=KEY_THUMBPRINT)]
 
 
 class Thumbprint(Wire):
-    """The ``cnf`` claim of a grant: the signing key by its RFC 7638 thumbprint."""
+    """The ``cnf`` claim of a grant: the depicted person's key by its RFC 7638 thumbprint."""
 
-    jkt: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{43}$")]
+    jkt: KeyThumbprint
 
 
 class Constraints(Wire):
@@ -63,7 +69,7 @@ class ConsentGrant(Wire):
         jti: Its unguessable name.
         aud: Services that may act on it.
         grantee: Client id or key thumbprint of who may ask for the edit, or :data:`ANYONE`.
-        cnf: Thumbprint of the key that signs it.
+        cnf: Thumbprint of the key of the person whose face it is about, whoever signs for her.
         vc_hash: Hash of the very presentation it goes with, so that no disclosure can be left out or swapped.
         images: Canonical pixel digests of the only photos it is for; absent: any photo of her.
         max_uses: Releases it is good for; absent (0): no limit.
@@ -99,9 +105,13 @@ class ConsentGrant(Wire):
         """Everything granted, for whatever purpose."""
         return frozenset(action for detail in self.authorization_details for action in detail.actions)
 
+    def payload(self) -> bytes:
+        """The canonical JSON that is signed. Defaults that stand for "absent" are left out."""
+        return canonical_json(json.loads(self.model_dump_json(exclude_defaults=True)))
+
     def sign(self, key: SigningKey) -> str:
-        """The grant as a compact JWS. Defaults that stand for "absent" are left out."""
-        return sign_compact(json.loads(self.model_dump_json(exclude_defaults=True)), key, typ=GRANT_TYP)
+        """The grant as a compact JWS."""
+        return sign_compact(self.payload(), key, typ=GRANT_TYP)
 
 
 class Withdrawal(Wire):
@@ -111,27 +121,46 @@ class Withdrawal(Wire):
     iat: Seconds
     status_list: StatusRef
 
+    def payload(self) -> bytes:
+        """The canonical JSON that is signed."""
+        return canonical_json(json.loads(self.model_dump_json()))
+
     def sign(self, key: SigningKey) -> str:
         """The request as a compact JWS."""
-        return sign_compact(json.loads(self.model_dump_json()), key, typ=WITHDRAWAL_TYP)
+        return sign_compact(self.payload(), key, typ=WITHDRAWAL_TYP)
 
 
-def verify_grant(token: str, key: PublicJwk) -> ConsentGrant:
-    """A grant whose signature holds under the holder's key and whose claims fit the closed schema.
+def verify_grant(tokens: Sequence[str], signatories: Sequence[Signatory]) -> ConsentGrant:
+    """A grant that every signatory signed, and nobody else, and whose claims fit the closed schema.
 
-    Raises:
-        ConsentInvalid: ``SIGNATURE_INVALID`` or ``MALFORMED``.
-    """
-    return _read(ConsentGrant, token, key, GRANT_TYP)
-
-
-def verify_withdrawal(token: str, key: PublicJwk) -> Withdrawal:
-    """A withdrawal request signed by this key.
+    Args:
+        tokens: The grant, once per signatory: the very same claims under each one's signature.
+        signatories: The person, or all her guardians.
 
     Raises:
         ConsentInvalid: ``SIGNATURE_INVALID`` or ``MALFORMED``.
     """
-    return _read(Withdrawal, token, key, WITHDRAWAL_TYP)
+    if len(tokens) != len(signatories):
+        raise ConsentInvalid(
+            ConsentStatus.SIGNATURE_INVALID, "the grant is not signed by each who must, once, and nobody else"
+        )
+    waiting, payloads = list(signatories), set[bytes]()
+    for token in tokens:
+        signer, payload = _signed_by_one_of(waiting, token, GRANT_TYP)
+        waiting.remove(signer)
+        payloads.add(payload)
+    if len(payloads) != 1:
+        raise ConsentInvalid(ConsentStatus.SIGNATURE_INVALID, "the signatures are not over the same grant")
+    return read_wire(ConsentGrant, payloads.pop())
+
+
+def verify_withdrawal(token: str, owners: Sequence[Signatory]) -> Withdrawal:
+    """A withdrawal request signed by one of these: any one of them suffices.
+
+    Raises:
+        ConsentInvalid: ``SIGNATURE_INVALID`` or ``MALFORMED``.
+    """
+    return read_wire(Withdrawal, _signed_by_one_of(owners, token, WITHDRAWAL_TYP)[1])
 
 
 def token_sha256(token: str) -> str:
@@ -139,5 +168,11 @@ def token_sha256(token: str) -> str:
     return byte_digest(token.encode("ascii"))
 
 
-def _read(model: type[_Model], token: str, key: PublicJwk, typ: str) -> _Model:
-    return read_wire(model, verify_compact(token, key, typ=typ).payload)
+def _signed_by_one_of(signatories: Sequence[Signatory], token: str, typ: str) -> tuple[Signatory, bytes]:
+    refusal = ConsentInvalid(ConsentStatus.SIGNATURE_INVALID, "nobody's key is on record")
+    for signatory in signatories:
+        try:
+            return signatory, signatory.verify(token, typ=typ)
+        except ConsentInvalid as error:
+            refusal = error
+    raise refusal

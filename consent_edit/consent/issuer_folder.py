@@ -1,23 +1,36 @@
-"""An issuer on disk: two keys, one settings file and one status database."""
+"""An issuer on disk: its keys, settings, status database and reviewers' public keys."""
 
 from __future__ import annotations
 
+import os
+import secrets
+import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
-from consent_edit.consent.issue import Issuer
-from consent_edit.consent.keys import Algorithm, SigningKey, write_private
+from pydantic import Field
+
+from consent_edit.consent.binding import MAX_LIFETIME
+from consent_edit.consent.issue import Issuer, RetiredKey
+from consent_edit.consent.keys import Algorithm, PublicJwk, SigningKey, write_private
 from consent_edit.consent.status_service import IssuerStatus
-from consent_edit.consent.trust import IssuerEntry, StatusServiceEntry, TrustListClaims
-from consent_edit.consent.wire import Text, Wire, read_wire
+from consent_edit.consent.trust import CLOCK_SKEW, IssuerEntry, StatusServiceEntry, TrustListClaims
+from consent_edit.consent.wire import Seconds, Text, Wire, read_wire
 from consent_edit.encoding import canonical_json
 from consent_edit.errors import InputError
 from consent_edit.vocabulary import Assurance, Environment
 
 SETTINGS: Final = "issuer.json"
 ISSUER_KEY: Final = "issuer.key.json"
+RETIRED_KEYS: Final = "issuer.retired.json"
 STATUS_KEY: Final = "status.key.json"
 STATUS_DB: Final = "status.sqlite"
+REGISTER_DB: Final = "register.sqlite"
+REVIEWERS: Final = "reviewers"
+
+MAX_RETIRED: Final = 7
+"""Retired keys whose credentials have not ended, at most: a trust list names eight keys of an issuer."""
 
 
 class IssuerSettings(Wire):
@@ -29,6 +42,19 @@ class IssuerSettings(Wire):
     highest: Assurance
 
 
+class _Retired(Wire):
+    jwk: dict[str, str]
+    until: Seconds
+
+
+class _RetiredKeys(Wire):
+    keys: Annotated[tuple[_Retired, ...], Field(max_length=MAX_RETIRED)] = ()
+
+
+def _nothing_more(_: Path) -> None:
+    """A folder of keys and status alone."""
+
+
 def create_issuer(
     folder: Path,
     *,
@@ -36,32 +62,41 @@ def create_issuer(
     status_uri: str,
     highest: Assurance = Assurance.SUBSTANTIAL,
     algorithm: Algorithm = Algorithm.ES256,
+    furnish: Callable[[Path], None] = _nothing_more,
 ) -> Issuer:
-    """Make a new issuer's folder (mode 0700), keys and status list.
+    """Make a new issuer's folder (mode 0700), keys and status list, in one step: whole, or not at all.
+
+    Args:
+        folder: Absent, or empty.
+        furnish: Puts more into the folder before it takes its place.
 
     Raises:
-        InputError: the folder holds an issuer already, cannot be written, or ``simulated`` was asked for.
-        StoreUnavailable: the status database cannot be made.
+        InputError: the folder holds something already, cannot be written, or ``simulated`` was asked for.
+        StoreUnavailable: a database cannot be made.
     """
     if highest is Assurance.SIMULATED:
         raise InputError("a simulated issuer is made by the demo alone", code="input.issuer")
     settings = IssuerSettings(
         name=name, status_uri=status_uri, environment=Environment.PRODUCTION, highest=highest
     )
-    return _create(folder, settings, algorithm)
-
-
-def create_simulated_issuer(folder: Path, *, name: str, status_uri: str) -> Issuer:
-    """Make the demo's simulated issuer: only a demo trust list can name it.
-
-    Raises:
-        InputError: the folder holds an issuer already or cannot be written.
-        StoreUnavailable: the status database cannot be made.
-    """
-    settings = IssuerSettings(
-        name=name, status_uri=status_uri, environment=Environment.DEMO, highest=Assurance.SIMULATED
-    )
-    return _create(folder, settings, Algorithm.ES256)
+    try:
+        folder = folder.resolve()
+        place = folder.with_name(f".{folder.name}.{secrets.token_hex(8)}")
+        place.mkdir(mode=0o700, parents=True)
+        try:
+            _fill(place, settings, algorithm)
+            furnish(place)
+            _settle(place, folder)
+        except BaseException:
+            shutil.rmtree(place, ignore_errors=True)
+            raise
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{folder.name} cannot be made, or holds something already",
+            code="input.issuer",
+            remedy="name a folder that is not there yet",
+        ) from error
+    return open_issuer(folder)
 
 
 def open_issuer(folder: Path, *, environment: Environment = Environment.PRODUCTION) -> Issuer:
@@ -75,14 +110,95 @@ def open_issuer(folder: Path, *, environment: Environment = Environment.PRODUCTI
         ConsentInvalid: a file in it is malformed.
         StoreUnavailable: the status database cannot be opened.
     """
-    try:
-        data = (folder / SETTINGS).read_bytes()
-    except OSError as error:
-        raise InputError(f"no issuer in {folder.name}", code="input.issuer") from error
-    settings = read_wire(IssuerSettings, data)
+    settings = read_wire(IssuerSettings, _read(folder / SETTINGS))
     if settings.environment is not environment:
         raise InputError(f"this is a {settings.environment} issuer", code="input.issuer")
-    return _open(folder, settings)
+    if not (folder / STATUS_DB).exists():
+        raise InputError(
+            f"{folder.name} has no status database: nobody can tell what was revoked",
+            code="input.issuer",
+            remedy="restore the folder from a copy that has it",
+        )
+    return Issuer(
+        name=settings.name,
+        key=SigningKey.load(folder / ISSUER_KEY),
+        status=IssuerStatus(settings.status_uri, SigningKey.load(folder / STATUS_KEY), folder / STATUS_DB),
+        environment=settings.environment,
+        highest=settings.highest,
+        retired=_retired(folder),
+    )
+
+
+def rotate_key(folder: Path, *, now: int, algorithm: Algorithm = Algorithm.ES256) -> Issuer:
+    """Sign with a fresh key from now on; the old one stays in the trust entry until its credentials end.
+
+    Credentials under the new key count where a trust list names it: have a new one signed first thing.
+
+    Args:
+        now: Unix seconds.
+
+    Raises:
+        InputError: no issuer there, it cannot be written, or seven retired keys still have credentials.
+        ConsentInvalid: a file in it is malformed.
+        StoreUnavailable: the status database cannot be opened.
+    """
+    issuer = open_issuer(folder)
+    old = RetiredKey(issuer.key.public, now + MAX_LIFETIME + CLOCK_SKEW)
+    kept = [
+        one
+        for one in issuer.retired
+        if one.until > now and one.key.thumbprint != old.key.thumbprint  # a rotation cut short left it here
+    ]
+    if len(kept) >= MAX_RETIRED:
+        raise InputError(
+            "too many retired keys still have credentials",
+            code="input.issuer",
+            remedy="wait until the oldest key's credentials have ended",
+        )
+    keys = _RetiredKeys(keys=tuple(_Retired(jwk=one.key.export(), until=one.until) for one in (*kept, old)))
+    # First the old public key is kept, then the new one takes over: at no time is a signing key unnamed.
+    write_private(folder / RETIRED_KEYS, keys.model_dump_json().encode("utf-8"))
+    fresh = SigningKey.generate(algorithm)
+    write_private(folder / ISSUER_KEY, canonical_json(fresh.export_private()))
+    return open_issuer(folder)
+
+
+def reviewers(folder: Path) -> tuple[PublicJwk, ...]:
+    """Who may decide enrolments by review: the public keys in ``reviewers/``, one JWK a file.
+
+    Raises:
+        InputError: a file cannot be read, or others than its owner could have put one there.
+        ConsentInvalid: a file holds no public key.
+    """
+    place = folder / REVIEWERS
+    if not place.is_dir():
+        return ()
+    keys = []
+    for path in (place, *sorted(place.glob("*.json"))):
+        if path.stat().st_mode & 0o022:
+            raise InputError(
+                f"{path.name} can be written by others than its owner",
+                code="input.issuer",
+                remedy=f"see that every reviewer is one of yours, then: chmod go-w {path}",
+            )
+        if path != place:
+            keys.append(PublicJwk.read(_read(path)))
+    return tuple(keys)
+
+
+def list_reviewer(folder: Path, key: PublicJwk) -> None:
+    """Let somebody decide by review; taking the file out of ``reviewers/`` ends it.
+
+    Raises:
+        InputError: no issuer there, or it cannot be written.
+    """
+    _read(folder / SETTINGS)
+    place = folder / REVIEWERS
+    try:
+        place.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write to {folder.name}", code="input.issuer") from error
+    write_private(place / f"{key.thumbprint}.jwk.json", canonical_json(key.export()))
 
 
 def trust_list(
@@ -92,8 +208,7 @@ def trust_list(
     now: int,
     lifetime: int,
 ) -> TrustListClaims:
-    """The claims of a trust list naming these issuers and their status services, ready for the anchor to
-    sign.
+    """The claims of a trust list naming these issuers and their status services, for the anchor to sign.
 
     Args:
         now: Unix seconds.
@@ -108,26 +223,36 @@ def trust_list(
     )
 
 
-def _create(folder: Path, settings: IssuerSettings, algorithm: Algorithm) -> Issuer:
+def _fill(place: Path, settings: IssuerSettings, algorithm: Algorithm) -> None:
+    (place / REVIEWERS).mkdir(mode=0o700)
+    SigningKey.generate(algorithm).save(place / ISSUER_KEY)
+    status_key = SigningKey.generate(algorithm)
+    status_key.save(place / STATUS_KEY)
+    write_private(place / STATUS_DB, b"")  # made with mode 0600 before SQLite writes to it
+    IssuerStatus(settings.status_uri, status_key, place / STATUS_DB).close()
+    write_private(place / SETTINGS, canonical_json(settings.model_dump(mode="json")), new=True)
+
+
+def _settle(place: Path, folder: Path) -> None:
+    """Rename the finished folder to its place; an empty one there gives way, any other stays."""
+    place.rename(folder)
+    handle = os.open(folder.parent, os.O_RDONLY)
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _retired(folder: Path) -> tuple[RetiredKey, ...]:
+    path = folder / RETIRED_KEYS
+    if not path.exists():
+        return ()
+    kept = read_wire(_RetiredKeys, _read(path))
+    return tuple(RetiredKey(PublicJwk.parse(one.jwk), one.until) for one in kept.keys)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
     except OSError as error:
-        raise InputError(f"cannot make the folder {folder.name}", code="input.issuer") from error
-    SigningKey.generate(algorithm).save(folder / ISSUER_KEY)
-    SigningKey.generate(algorithm).save(folder / STATUS_KEY)
-    write_private(folder / SETTINGS, canonical_json(settings.model_dump(mode="json")), new=True)
-    return _open(folder, settings)
-
-
-def _open(folder: Path, settings: IssuerSettings) -> Issuer:
-    database = folder / STATUS_DB
-    if not database.exists():
-        write_private(database, b"")  # made with mode 0600 before SQLite writes to it
-    status = IssuerStatus(settings.status_uri, SigningKey.load(folder / STATUS_KEY), database)
-    return Issuer(
-        name=settings.name,
-        key=SigningKey.load(folder / ISSUER_KEY),
-        status=status,
-        environment=settings.environment,
-        highest=settings.highest,
-    )
+        raise InputError(f"no issuer in {path.parent.name}", code="input.issuer") from error

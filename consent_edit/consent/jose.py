@@ -5,7 +5,8 @@
 1. The token is ASCII text within the size bound (RFC 8725 section 3.11 asks for bounded input).
 2. It has exactly three parts, each canonical base64url (RFC 7515 section 5.2, steps 1-3).
 3. The header is one strict JSON object (step 4) and holds no member that brings a key, an extension or a
-   compression: ``jwk``, ``jku``, ``x5c``, ``x5u``, ``crit``, ``b64``, ``zip`` (RFC 8725 section 3.10).
+   compression: ``jwk``, ``jku``, ``x5c``, ``x5u``, ``crit``, ``b64``, ``zip`` (RFC 8725 section 3.10). An
+   issuer's token may bring ``x5c``: its chain is validated to a listed anchor, by the caller.
 4. ``alg`` is the key's own (RFC 8725 section 3.1); ``EdDSA`` is read as the old name of ``Ed25519``.
 5. ``typ`` is exactly the one asked for (RFC 8725 section 3.11).
 6. The signature holds under the key (step 8).
@@ -59,7 +60,12 @@ class VerifiedJws:
 
 
 def verify_compact(
-    token: str, jwk: PublicJwk | Mapping[str, object], *, typ: str | None = None, limit: int = MAX_TOKEN
+    token: str,
+    jwk: PublicJwk | Mapping[str, object],
+    *,
+    typ: str | None = None,
+    limit: int = MAX_TOKEN,
+    chain: bool = False,
 ) -> VerifiedJws:
     """Verify a compact JWS; see the module's numbered list.
 
@@ -68,6 +74,8 @@ def verify_compact(
         jwk: The key to verify under, from a source the caller trusts.
         typ: The exact media type expected, or ``None`` when the caller's format has none.
         limit: Longest token taken, in characters.
+        chain: Whether the header may bring a certificate chain (``x5c``). It is not looked at here: the
+            caller has validated it to an anchor, and ``jwk`` is the key that came out.
 
     Raises:
         ConsentInvalid: ``MALFORMED``, or ``SIGNATURE_INVALID`` for a wrong ``alg`` or signature.
@@ -77,7 +85,7 @@ def verify_compact(
     head, body, tail = _split(token, limit)
     signature, payload = b64url_decode(tail), b64url_decode(body)
     # 3. A strict header that brings nothing of its own.
-    header = _header(head)
+    header = _header(head, chain)
     # 4. The algorithm is the key's (this is also what refuses "none").
     if str(header.get("alg")) not in _ACCEPTED_ALG[key.algorithm]:
         raise ConsentInvalid(ConsentStatus.SIGNATURE_INVALID, "alg is not the key's algorithm")
@@ -95,7 +103,7 @@ def sign_compact(
     *,
     typ: str,
     kid: str = "",
-    headers: Mapping[str, str] | None = None,
+    headers: Mapping[str, JsonValue] | None = None,
 ) -> str:
     """Sign a payload as a compact JWS.
 
@@ -103,7 +111,7 @@ def sign_compact(
         payload: Claims, written as canonical JSON (RFC 8785), or bytes signed as they are.
         typ: The media type without ``application/``.
         kid: Key id to put in the header, if any.
-        headers: Further header members, text only.
+        headers: Further header members.
     """
     header: dict[str, JsonValue] = {**(headers or {}), "alg": key.public.algorithm.value, "typ": typ}
     if kid:
@@ -113,14 +121,20 @@ def sign_compact(
     return f"{signed}.{b64url_encode(key.sign(signed.encode('ascii')))}"
 
 
-def unverified(token: str, *, limit: int = MAX_TOKEN) -> tuple[Mapping[str, Json], dict[str, Json]]:
+def unverified(
+    token: str, *, limit: int = MAX_TOKEN, chain: bool = False
+) -> tuple[Mapping[str, Json], dict[str, Json]]:
     """Header and claims before any signature is checked: only for finding which key to try.
+
+    Args:
+        limit: Longest token taken, in characters.
+        chain: Whether the header may bring a certificate chain.
 
     Raises:
         ConsentInvalid: ``MALFORMED``.
     """
     head, body, _ = _split(token, limit)
-    return _header(head), parse_object(b64url_decode(body))
+    return _header(head, chain), parse_object(b64url_decode(body))
 
 
 def _split(token: str, limit: int) -> tuple[str, str, str]:
@@ -133,10 +147,10 @@ def _split(token: str, limit: int) -> tuple[str, str, str]:
 
 
 @lru_cache(maxsize=64)
-def _header(text: str) -> Mapping[str, Json]:
+def _header(text: str, chain: bool) -> Mapping[str, Json]:
     """The header; an issuer's tokens all bear the same one, so it is read once."""
     header = parse_object(b64url_decode(text))
-    if _FORBIDDEN_HEADERS & header.keys():
+    if (_FORBIDDEN_HEADERS - {"x5c"} if chain else _FORBIDDEN_HEADERS) & header.keys():
         raise malformed("the header brings a key, an extension or a compression")
     if not isinstance(header.get("kid", ""), str):
         raise malformed("kid must be text")

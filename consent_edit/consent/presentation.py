@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
 from consent_edit.consent.jose import MAX_TOKEN
-from consent_edit.consent.wire import StatusRef, Wire, read_wire
+from consent_edit.consent.jwe import OpeningKey, SealingJwk, open_sealed, seal
+from consent_edit.consent.signatory import SigningMember
+from consent_edit.consent.wire import StatusRef, Text, Wire, read_wire
 from consent_edit.encoding import canonical_json
 from consent_edit.errors import InputError
+
+PRESENTATION_TYP: Final = "consent-presentation+jwe"
+HOLDER_TYP: Final = "holder-presentation+jwe"
+PACKAGE_TYP: Final = "credential-package+jwe"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,15 +27,18 @@ class Presentation:
 
     Attributes:
         credential: SD-JWT VC with its disclosures, no key-binding JWT.
-        grant: Compact JWS, ``typ: consent-grant+jwt``, signed by the credential's ``cnf`` key.
+        grant: The grant, ``typ: consent-grant+jwt``, signed by the credential's ``cnf`` key or a guardian's.
+        cosigned: The same grant as each further guardian signed it.
     """
 
     credential: str = field(repr=False)
     grant: str = field(repr=False)
+    cosigned: tuple[str, ...] = field(default=(), repr=False)
 
     def to_json(self) -> str:
-        """The form in which it travels in a file."""
-        return canonical_json({"credential": self.credential, "grant": self.grant}).decode("utf-8")
+        """The form that is sealed to a service, or kept where nobody else reads."""
+        wire = {"credential": self.credential, "grant": self.grant, "cosigned": list(self.cosigned)}
+        return canonical_json(wire).decode("utf-8")
 
     @classmethod
     def from_json(cls, text: str) -> Presentation:
@@ -38,26 +48,84 @@ class Presentation:
             ConsentInvalid: ``MALFORMED``.
         """
         wire = read_wire(_PresentationFile, text.encode("utf-8", "replace"))
-        return cls(credential=wire.credential, grant=wire.grant)
+        return cls(credential=wire.credential, grant=wire.grant, cosigned=wire.cosigned)
+
+    def seal(self, to: SealingJwk) -> str:
+        """The presentation encrypted to a service: who carries it there cannot read the template (JWE)."""
+        return seal(self.to_json().encode("utf-8"), to, typ=PRESENTATION_TYP)
 
     @classmethod
-    def read(cls, path: Path) -> Presentation:
-        """Read a presentation file.
+    def opened(cls, text: str, keys: Sequence[OpeningKey]) -> Presentation:
+        """Read what :meth:`seal` made, or the clear form.
 
         Raises:
-            InputError: the file cannot be read.
-            ConsentInvalid: ``MALFORMED``.
+            ConsentInvalid: ``MALFORMED``; it is for another service, or nothing of the kind.
         """
-        return cls.from_json(_file(path, "input.presentation"))
+        if text.startswith("{"):
+            return cls.from_json(text)
+        return cls.from_json(open_sealed(text, keys, typ=PRESENTATION_TYP).decode("utf-8", "replace"))
+
+
+def seal_holder(presentation: str, to: SealingJwk) -> str:
+    """A credential with its holder's key-binding JWT, encrypted to a service (JWE)."""
+    return seal(presentation.encode("ascii"), to, typ=HOLDER_TYP)
+
+
+def open_holder(sealed: str, keys: Sequence[OpeningKey]) -> str:
+    """Open what :func:`seal_holder` made.
+
+    Raises:
+        ConsentInvalid: ``MALFORMED``; it is for another service, or nothing of the kind.
+    """
+    return open_sealed(sealed, keys, typ=HOLDER_TYP).decode("ascii", "replace")
 
 
 class _PresentationFile(Wire):
     credential: Annotated[str, Field(max_length=MAX_TOKEN)]
     grant: Annotated[str, Field(max_length=MAX_TOKEN)]
+    cosigned: Annotated[tuple[Annotated[str, Field(max_length=MAX_TOKEN)], ...], Field(max_length=7)] = ()
+
+
+class AudienceCard(Wire):
+    """What a service publishes for those who grant it something.
+
+    Attributes:
+        audience: What grants name in ``aud``.
+        key: The public JWK that presentations are sealed to.
+    """
+
+    audience: Text
+    key: dict[str, str]
+
+    def sealing_key(self) -> SealingJwk:
+        """The key that presentations are sealed to.
+
+        Raises:
+            ConsentInvalid: ``MALFORMED``.
+        """
+        return SealingJwk.parse(self.key)
+
+
+class HolderCard(SigningMember):
+    """What a person gives the issuer: her key, or her passkey, and the key her package is sealed to.
+
+    Attributes:
+        seal: Public JWK, for encrypting.
+    """
+
+    seal: dict[str, str]
+
+    def sealing_key(self) -> SealingJwk:
+        """The key that the credential package is sealed to.
+
+        Raises:
+            ConsentInvalid: ``MALFORMED``.
+        """
+        return SealingJwk.parse(self.seal)
 
 
 class CredentialPackage(Wire):
-    """What an issuer gives a person to take home, as a file.
+    """What an issuer gives a person to take home, sealed to her.
 
     Attributes:
         credential: SD-JWT VC with all its disclosures.
@@ -67,15 +135,18 @@ class CredentialPackage(Wire):
     credential: Annotated[str, Field(max_length=MAX_TOKEN, repr=False)]
     stock: Annotated[tuple[StatusRef, ...], Field(max_length=4096)]
 
+    def sealed(self, to: SealingJwk) -> str:
+        """The package encrypted to its holder (JWE)."""
+        return seal(self.model_dump_json().encode("utf-8"), to, typ=PACKAGE_TYP)
+
     @classmethod
-    def read(cls, path: Path) -> CredentialPackage:
-        """Read a package file.
+    def opened(cls, sealed: str, key: OpeningKey) -> CredentialPackage:
+        """Open what :meth:`sealed` made.
 
         Raises:
-            InputError: the file cannot be read.
-            ConsentInvalid: ``MALFORMED``.
+            ConsentInvalid: ``MALFORMED``; it is somebody else's, or nothing of the kind.
         """
-        return read_wire(cls, _file(path, "input.credential").encode("utf-8"))
+        return read_wire(cls, open_sealed(sealed, (key,), typ=PACKAGE_TYP))
 
 
 def _file(path: Path, code: str) -> str:

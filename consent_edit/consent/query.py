@@ -9,6 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from consent_edit.consent.wire import StatusRef
 from consent_edit.vocabulary import Age, Assurance, ConsentStatus, Operation, PhotoBinding, Purpose
 
 Templates: TypeAlias = Mapping[str, NDArray[np.float32]]
@@ -21,10 +22,13 @@ class ConsentQuery:
 
     Attributes:
         audience: This service, as grants name it in ``aud``.
-        grantee: Client id or key thumbprint of who asks for the edit.
+        grantee: Client id of who asks for the edit, as the host authenticated it.
+        proven: Thumbprint of the key that signed a proof over this very request; empty without one.
+        nonce: What the proof is spent as (``Proven.spent_as``); empty without one.
         operations: All the edit does; none at all is out of scope.
         purpose: What for.
-        photos: Canonical pixel digests (``sha256:<hex>``) of the input photos.
+        photos: Canonical pixel digests (``sha256:<hex>``) of the photos that show the person; a grant that
+            names photos must name them all.
         now: Unix seconds.
         models: Role of embedder -> hex SHA-256 of the weight file in use. A template that another file
             made, or of a role not named here, is left out, so that nothing matches it.
@@ -37,6 +41,8 @@ class ConsentQuery:
     photos: frozenset[str]
     now: int
     models: Mapping[str, str] = field(default_factory=dict)
+    proven: str = ""
+    nonce: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -60,6 +66,7 @@ class ConsentResult:
         credential_sha256: ``sha256:<hex>`` over the presented credential; empty for what is no presentation.
         grant_sha256: ``sha256:<hex>`` over the grant's token; empty unless its signature held.
         max_uses: Releases the grant is good for; 0: no limit.
+        statuses: Status entries of credential and grant, to be read again; empty unless verified.
         detail: Why, in one sentence for the operator. It holds nothing of the token.
     """
 
@@ -76,6 +83,7 @@ class ConsentResult:
     credential_sha256: str = ""
     grant_sha256: str = ""
     max_uses: int = 0
+    statuses: tuple[StatusRef, ...] = ()
     detail: str = ""
 
     @property

@@ -1,9 +1,23 @@
-"""Selective disclosure for JWTs (SD-JWT, RFC 9901): parse, open and make presentations.
+"""SD-JWT VC credentials as presented: taken apart, verified, and bound to an audience by their holder.
 
-Only what this package issues and accepts: SHA-256, no key-binding JWT (the consent grant is signed by the
-same key and binds the presentation by its hash). Opening is strict: every digest stands once, every
-disclosure is referred to, nothing overwrites a claim, and the claims that decide validity are never
-disclosures.
+:func:`verify_credential` makes these checks; :func:`verify_presentation` makes them and, first to last, the
+key-binding ones:
+
+1. malformed: no presentation of strict parts (RFC 9901 section 4).
+2. issuer_untrusted: its ``iss`` is not in the trust list, or either is not in force; malformed: it is no
+   text (SD-JWT VC section 2.5).
+3. signature_invalid: none of that issuer's keys signed it: the listed ones, or that of a certificate chain
+   to a listed anchor; or malformed: its typ is not ``dc+sd-jwt`` (RFC 7515 section 5.2, RFC 8725 sections
+   3.1 and 3.11).
+4. malformed: a disclosure is referred to not exactly once, or overwrites a claim (RFC 9901 section 7.1).
+5. issuer_untrusted: the issuer may not issue this ``vct`` (SD-JWT VC section 2.2.2.1).
+6. not_yet_valid, expired: now is outside its time, 60 s of skew allowed (RFC 7519 sections 4.1.4 to 4.1.6).
+7. malformed: no key-binding JWT of typ ``kb+jwt`` and closed claims; signature_invalid: the ``cnf`` key did
+   not sign it (RFC 9901 section 4.3).
+8. wrong_audience: it is for another service.
+9. replayed: its nonce is not the one that was given out.
+10. signature_invalid: its ``sd_hash`` is of another presentation (RFC 9901 section 4.3.1).
+11. not_yet_valid, expired: it was not signed within the last :data:`BINDING_WINDOW` seconds.
 """
 
 from __future__ import annotations
@@ -14,35 +28,41 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from consent_edit.consent.encoding import b64url_decode, malformed, parse_json
-from consent_edit.consent.jose import MAX_TOKEN
-from consent_edit.encoding import MAX_DEPTH, Json, JsonValue, b64url_encode, canonical_json
+from consent_edit.consent.binding import CREDENTIAL_TYP
+from consent_edit.consent.disclosure import Disclosure, conceal, read_disclosure, reveal
+from consent_edit.consent.encoding import malformed
+from consent_edit.consent.jose import MAX_TOKEN, sign_compact, unverified, verify_compact
+from consent_edit.consent.keys import SigningKey
+from consent_edit.consent.signatory import SigningMember
+from consent_edit.consent.trust import CLOCK_SKEW, TrustList
+from consent_edit.consent.wire import Seconds, Text, Wire, read_claims, read_wire
+from consent_edit.encoding import Json, b64url_encode
+from consent_edit.errors import ConsentInvalid
 from consent_edit.intake.digests import byte_digest
+from consent_edit.vocabulary import ConsentStatus
+
+__all__ = [
+    "BINDING_WINDOW",
+    "Disclosure",
+    "SdJwt",
+    "VerifiedSdJwt",
+    "bind_key",
+    "conceal",
+    "join",
+    "parse",
+    "presentation_hash",
+    "reveal",
+    "verify_credential",
+    "verify_presentation",
+    "within",
+]
+
+BINDING_TYP: Final = "kb+jwt"
+BINDING_WINDOW: Final = 300
+"""Seconds for which a key-binding JWT counts; the nonce is what makes it good for one time only."""
 
 MAX_DISCLOSURES: Final = 64
 """Disclosures a presentation may hold; ours hold three."""
-
-PLAIN_CLAIMS: Final = frozenset({"iss", "iat", "nbf", "exp", "cnf", "vct", "status", "evidence", "guardian"})
-"""Claims never taken from a disclosure: all but the last two by SD-JWT VC section 2.2.2.3.
-
-Nor is any part of them: what looks like a digest inside them stays as it is, and the schema refuses it.
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Disclosure:
-    """One disclosed value.
-
-    Attributes:
-        digest: base64url SHA-256 of the text as it travels (RFC 9901 section 4.2.3).
-        name: Claim name; empty for an array element.
-        element: Whether it is an array element.
-    """
-
-    digest: str
-    name: str
-    value: Json = field(repr=False)
-    element: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +71,36 @@ class SdJwt:
 
     Attributes:
         jwt: The issuer-signed part.
-        sha256: ``sha256:<hex>`` over the whole presentation as RFC 9901 section 4.3.1 hashes it.
+        sha256: ``sha256:<hex>`` over the presentation as RFC 9901 section 4.3.1 hashes it.
     """
 
     jwt: str = field(repr=False)
     disclosures: tuple[Disclosure, ...]
     sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedSdJwt:
+    """A credential whose issuer is trusted, whose signature held and whose time is now.
+
+    Attributes:
+        issuer: Its ``iss``.
+        claims: All its claims, disclosures put in place; their schema is the caller's to check.
+        sha256: As of :class:`SdJwt`.
+    """
+
+    issuer: str
+    claims: Mapping[str, Json] = field(repr=False)
+    sha256: str
+
+
+class _KeyBinding(Wire):
+    """The claims of a key-binding JWT (RFC 9901 section 4.3)."""
+
+    iat: Seconds
+    aud: Text
+    nonce: Text
+    sd_hash: Text
 
 
 def parse(text: str) -> SdJwt:
@@ -72,7 +116,9 @@ def parse(text: str) -> SdJwt:
         raise malformed("a presentation ends with ~ and carries no key-binding JWT")
     if len(disclosures) > MAX_DISCLOSURES:
         raise malformed("too many disclosures")
-    return SdJwt(jwt=jwt, disclosures=tuple(map(_disclosure, disclosures)), sha256=presentation_hash(text))
+    return SdJwt(
+        jwt=jwt, disclosures=tuple(map(read_disclosure, disclosures)), sha256=presentation_hash(text)
+    )
 
 
 def presentation_hash(text: str) -> str:
@@ -80,114 +126,130 @@ def presentation_hash(text: str) -> str:
     return byte_digest(text.encode("ascii"))
 
 
-def reveal(payload: Mapping[str, Json], disclosures: Collection[Disclosure]) -> dict[str, Json]:
-    """Put the disclosed values in their places (RFC 9901 section 7.1, step 3).
-
-    Raises:
-        ConsentInvalid: ``MALFORMED``; a digest stands twice, a disclosure is referred to nowhere, a value
-            would overwrite a claim, or a claim that decides validity is disclosed.
-    """
-    if payload.get("_sd_alg", "sha-256") != "sha-256":
-        raise malformed("only sha-256 digests are taken")
-    opener = _Opener({entry.digest: entry for entry in disclosures})
-    if len(opener.waiting) != len(disclosures):
-        raise malformed("a disclosure stands twice")
-    claims = opener.object({name: value for name, value in payload.items() if name != "_sd_alg"}, 0)
-    if opener.waiting:
-        raise malformed("a disclosure that nothing refers to")
-    return claims
-
-
-def conceal(
-    claims: Mapping[str, JsonValue], hidden: Collection[str]
-) -> tuple[dict[str, JsonValue], list[str]]:
-    """Split claims into a payload to sign and the disclosures of the ``hidden`` ones, 128-bit salts each.
-
-    Returns:
-        The payload with sorted ``_sd`` digests and ``_sd_alg``, and the encoded disclosures.
-    """
-    disclosures = [
-        b64url_encode(canonical_json([b64url_encode(secrets.token_bytes(16)), name, claims[name]]))
-        for name in sorted(hidden)
-    ]
-    payload = {name: value for name, value in claims.items() if name not in hidden}
-    return {**payload, "_sd": sorted(map(_digest, disclosures)), "_sd_alg": "sha-256"}, disclosures
-
-
 def join(jwt: str, disclosures: Collection[str]) -> str:
     """A presentation without key-binding JWT."""
     return "~".join((jwt, *disclosures, ""))
 
 
-def _digest(encoded: str) -> str:
-    return b64url_encode(hashlib.sha256(encoded.encode("ascii")).digest())
+def verify_credential(presented: SdJwt, trust: TrustList, *, now: int) -> VerifiedSdJwt:
+    """Verify the issuer's part; checks 2 to 6 of the module's list.
+
+    Args:
+        trust: A loaded trust list; keys come from nowhere else.
+        now: Unix seconds.
+
+    Raises:
+        ConsentInvalid: so says the list.
+    """
+    # 2. A trusted issuer, found by the name the token gives; its keys are the list's.
+    header, claims = unverified(presented.jwt, chain=True)
+    issuer = trust.issuer(_text(claims.get("iss")), now)
+    # 3. The issuer's signature.
+    refusal = ConsentInvalid(ConsentStatus.SIGNATURE_INVALID, "the issuer has no key")
+    for key in issuer.keys_for(header, now):
+        try:
+            verify_compact(presented.jwt, key, typ=CREDENTIAL_TYP, chain=True)
+            break
+        except ConsentInvalid as error:
+            refusal = error
+    else:
+        raise refusal
+    # 4. The disclosures; the claims are of the very text whose signature held.
+    revealed = reveal(claims, presented.disclosures)
+    # 5. The type.
+    if revealed.get("vct") not in issuer.entry.vct:
+        raise ConsentInvalid(ConsentStatus.ISSUER_UNTRUSTED, "the issuer may not issue this credential type")
+    # 6. The times.
+    start = max(_seconds(revealed, "iat"), _seconds(revealed, "nbf"))
+    within("credential", start, _seconds(revealed, "exp"), now)
+    return VerifiedSdJwt(issuer=issuer.entry.id, claims=revealed, sha256=presented.sha256)
 
 
-def _disclosure(encoded: str) -> Disclosure:
-    match parse_json(b64url_decode(encoded)):
-        case [str(), str(name), value] if name not in ("_sd", "...", "_sd_alg"):
-            return Disclosure(_digest(encoded), name, value, element=False)
-        case [str(), value]:
-            return Disclosure(_digest(encoded), "", value, element=True)
-        case _:
-            raise malformed("not a disclosure")
+def verify_presentation(
+    presentation: str, trust: TrustList, *, audience: str, nonce: str, now: int
+) -> VerifiedSdJwt:
+    """Verify a credential whose holder is there now: it ends with her key-binding JWT.
+
+    That the nonce was given out, and is used once, is for the caller's nonce store to say.
+
+    Args:
+        presentation: ``<jwt>~<disclosure>~…~<kb-jwt>``.
+        audience: This service, as the key-binding JWT must name it.
+        nonce: The one given to her.
+        now: Unix seconds.
+
+    Raises:
+        ConsentInvalid: as the module's list says.
+    """
+    # 1. A strict presentation.
+    if not isinstance(presentation, str) or "~" not in presentation:
+        raise malformed("not a presentation")
+    unbound, _, binding = presentation.rpartition("~")
+    presented = parse(f"{unbound}~")
+    # 2. to 6. The issuer's part.
+    verified = verify_credential(presented, trust, now=now)
+    # 7. The holder's part.
+    holder = read_claims(SigningMember, _object(verified.claims.get("cnf"))).signatory()
+    bound = read_wire(_KeyBinding, holder.verify(binding, typ=BINDING_TYP))
+    # 8. The audience.
+    if bound.aud != audience:
+        raise ConsentInvalid(ConsentStatus.WRONG_AUDIENCE, "the presentation is for another service")
+    # 9. The nonce.
+    if not nonce or not secrets.compare_digest(bound.nonce.encode(), nonce.encode()):
+        raise ConsentInvalid(ConsentStatus.REPLAYED, "the presentation answers another nonce")
+    # 10. The presentation it was signed for.
+    if bound.sd_hash != _sd_hash(f"{unbound}~"):
+        raise ConsentInvalid(ConsentStatus.SIGNATURE_INVALID, "the key binding is of another presentation")
+    # 11. Signed just now.
+    within("key binding", bound.iat, bound.iat + BINDING_WINDOW, now)
+    return verified
 
 
-class _Opener:
-    """Walks a payload and puts each waiting disclosure where its digest stands."""
+def bind_key(credential: str, key: SigningKey, *, audience: str, nonce: str, now: int) -> str:
+    """Add the holder's key-binding JWT to a credential: she is there, now, for this audience.
 
-    def __init__(self, waiting: dict[str, Disclosure]) -> None:
-        self.waiting = waiting
-        self._seen: set[str] = set()
+    Args:
+        credential: ``<jwt>~<disclosure>~…~``.
+        now: Unix seconds.
 
-    def object(self, source: Mapping[str, Json], depth: int) -> dict[str, Json]:
-        """An object with its ``_sd`` digests opened."""
-        digests = source.get("_sd", [])
-        if not isinstance(digests, list):
-            raise malformed("_sd must be a list")
-        result = {
-            name: value if depth == 0 and name in PLAIN_CLAIMS else self._value(value, depth + 1)
-            for name, value in source.items()
-            if name != "_sd"
-        }
-        for digest in digests:
-            for entry in self._take(digest, element=False):
-                if entry.name in result or (depth == 0 and entry.name in PLAIN_CLAIMS):
-                    raise malformed("a disclosure would overwrite a claim")
-                result[entry.name] = self._value(entry.value, depth + 1)
-        return result
+    Raises:
+        ConsentInvalid: ``MALFORMED``; it is no presentation.
+    """
+    parse(credential)
+    claims = _KeyBinding(iat=now, aud=audience, nonce=nonce, sd_hash=_sd_hash(credential))
+    return credential + sign_compact(claims.model_dump_json().encode("utf-8"), key, typ=BINDING_TYP)
 
-    def _value(self, value: Json, depth: int) -> Json:
-        if depth > MAX_DEPTH:
-            raise malformed("disclosures are nested too deeply")
-        match value:
-            case dict():
-                return self.object(value, depth)
-            case list():
-                return self._array(value, depth)
-            case _:
-                return value
 
-    def _array(self, source: list[Json], depth: int) -> list[Json]:
-        result: list[Json] = []
-        for item in source:
-            if isinstance(item, dict) and "..." in item:
-                if len(item) != 1:
-                    raise malformed("an array digest stands alone")
-                opened = self._take(item["..."], element=True)
-                result.extend(self._value(entry.value, depth + 1) for entry in opened)
-            else:
-                result.append(self._value(item, depth + 1))
-        return result
+def within(what: str, start: int, end: int, now: int) -> None:
+    """Refuses a time that has not come or is over, :data:`CLOCK_SKEW` allowed both ways.
 
-    def _take(self, digest: Json, *, element: bool) -> tuple[Disclosure, ...]:
-        """The disclosure of a digest, or nothing for one withheld (or a decoy)."""
-        if not isinstance(digest, str) or digest in self._seen:
-            raise malformed("a digest stands twice or is no text")
-        self._seen.add(digest)
-        if digest not in self.waiting:
-            return ()
-        entry = self.waiting.pop(digest)
-        if entry.element is not element:
-            raise malformed("a disclosure of the wrong kind for its place")
-        return (entry,)
+    Raises:
+        ConsentInvalid: ``NOT_YET_VALID`` or ``EXPIRED``.
+    """
+    if now + CLOCK_SKEW < start:
+        raise ConsentInvalid(ConsentStatus.NOT_YET_VALID, f"the {what} is not valid yet")
+    if now - CLOCK_SKEW >= end:
+        raise ConsentInvalid(ConsentStatus.EXPIRED, f"the {what} has expired")
+
+
+def _sd_hash(presentation: str) -> str:
+    return b64url_encode(hashlib.sha256(presentation.encode("ascii")).digest())
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise malformed("a name is needed")
+    return value
+
+
+def _seconds(claims: Mapping[str, Json], name: str) -> int:
+    value = claims.get(name)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise malformed(f"{name} must be whole seconds")
+    return value
+
+
+def _object(value: Json) -> Mapping[str, Json]:
+    if not isinstance(value, dict):
+        raise malformed("cnf must be an object")
+    return value

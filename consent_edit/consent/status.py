@@ -1,39 +1,53 @@
-"""Reading status: Token Status Lists (typ ``statuslist+jwt``), signed, fresh, bounded, failing closed.
+"""Reading status: whole signed lists held in memory, fresh, bounded, failing closed.
 
-Lists are kept whole in memory and come from local sources only (an in-process issuer, a folder that a
-mirror fills, or :meth:`StatusLists.push`); nothing is fetched over a network for an edit. Freshness counts
-from the *signed* ``iat``, not from arrival, so that a mirror cannot prolong an old list: nothing older than
-:data:`MAX_TTL` says anything. An older list never replaces a newer one; of two with the same ``iat`` the
-worse entry counts.
+Lists come from local sources only (an in-process issuer, a folder that a mirror or
+:mod:`~consent_edit.consent.status_fetch` fills, or :meth:`StatusLists.push`); nothing is fetched over a
+network for an edit. An older list never replaces a newer one; of two with the same ``iat`` the worse entry
+counts.
 """
 
 from __future__ import annotations
 
+import os
+import secrets
+import stat
 import threading
-import zlib
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Final, TypeAlias
 
-from pydantic import Field
-
-from consent_edit.consent.encoding import b64url_decode, malformed
-from consent_edit.consent.jose import unverified, verify_compact
+from consent_edit.consent.encoding import malformed
+from consent_edit.consent.jose import unverified
+from consent_edit.consent.status_list import (
+    MAX_INFLATED,
+    MAX_STATUS_TOKEN,
+    MAX_TTL,
+    STATUS_LIST_TYP,
+    StatusList,
+    StatusValue,
+    inflate,
+    verify_status_list,
+)
 from consent_edit.consent.trust import CLOCK_SKEW, TrustList
-from consent_edit.consent.wire import Seconds, Text, Wire, read_wire
-from consent_edit.errors import ConsentInvalid
+from consent_edit.errors import ConsentInvalid, InputError
 from consent_edit.vocabulary import ConsentStatus
 
-STATUS_LIST_TYP: Final = "statuslist+jwt"
-MAX_TTL: Final = 60
-"""Seconds after its signing for which a list counts, whatever ``ttl`` it claims."""
-
-MAX_STATUS_TOKEN: Final = 4 * 1024 * 1024
-MAX_INFLATED: Final = 8 * 1024 * 1024
-"""Bytes a list may inflate to: 8 million entries of 8 bits. (194 KB can be made to inflate to 200 MB.)"""
+__all__ = [
+    "MAX_INFLATED",
+    "MAX_STATUS_TOKEN",
+    "MAX_TTL",
+    "MAX_WAITING",
+    "STATUS_LIST_TYP",
+    "StatusLists",
+    "StatusSource",
+    "StatusValue",
+    "folder_source",
+    "inflate",
+    "put_status_list",
+    "status_file_name",
+]
 
 MAX_WAITING: Final = 32
 """Pushed lists that wait for their first reading, of all uris together."""
@@ -41,57 +55,18 @@ MAX_WAITING: Final = 32
 StatusSource: TypeAlias = Callable[[str], str]
 """Gives the newest signed list it has for a uri, at once, or raises."""
 
+_SETTLED_SECONDS: Final = 10
+"""Seconds for which an offer that was judged is not judged again under the same trust list."""
 
-class StatusValue(StrEnum):
-    """What a list says of one entry."""
-
-    VALID = "valid"
-    REVOKED = "revoked"
-    UNAVAILABLE = "unavailable"
-
-
-class StatusBits(Wire):
-    """The ``status_list`` claim (Token Status List section 4.2)."""
-
-    bits: Literal[1, 2, 4, 8]
-    lst: Annotated[str, Field(max_length=MAX_STATUS_TOKEN)]
-    aggregation_uri: Text = "-"
-
-
-class StatusListClaims(Wire):
-    """The claims of a status list token (Token Status List section 5.1)."""
-
-    sub: Text
-    iat: Seconds
-    status_list: StatusBits
-    exp: Seconds = 2**53
-    ttl: Annotated[int, Field(ge=1)] = MAX_TTL
-    iss: Text = "-"
-
-
-@dataclass(frozen=True, slots=True)
-class _List:
-    """A verified list in memory, or two of the same second merged."""
-
-    tokens: tuple[str, ...]
-    iat: int
-    until: int
-    bits: int
-    entries: bytes
-
-    def value(self, idx: int) -> StatusValue:
-        """The entry at ``idx``, least significant bits first (Token Status List section 4.1)."""
-        place = idx * self.bits
-        if not 0 <= place < len(self.entries) * 8:
-            return StatusValue.UNAVAILABLE
-        entry = (self.entries[place // 8] >> (place % 8)) & ((1 << self.bits) - 1)
-        if entry == 0:
-            return StatusValue.VALID
-        return StatusValue.REVOKED if entry in (1, 2) else StatusValue.UNAVAILABLE  # INVALID, SUSPENDED
+_SETTLED_OFFERS: Final = 256
+_REREAD: Final = 1.0
+"""Seconds after which a file is read again though it looks unchanged: sizes and times can be made to."""
 
 
 class StatusLists:
     """The verifier's cache of whole lists; safe to share between threads.
+
+    A list is verified and inflated once; reading an entry of it afterwards costs the same wherever it stands.
 
     Args:
         sources: Status uri, or a prefix of uris ending with ``/``, -> local source asked at each read.
@@ -99,9 +74,15 @@ class StatusLists:
 
     def __init__(self, sources: Mapping[str, StatusSource] | None = None) -> None:
         self._sources = dict(sources or {})
-        self._lists: dict[tuple[str, str], _List] = {}
+        self._lists: dict[tuple[str, str], StatusList] = {}
         self._pushed: dict[str, tuple[str, int]] = {}  # token -> uri, iat; nothing of it verified
+        self._settled: dict[bytes, int] = {}  # offers that change nothing -> when that was found
         self._lock = threading.Lock()
+
+    @property
+    def uris(self) -> tuple[str, ...]:
+        """Status uris and prefixes that have a source."""
+        return tuple(self._sources)
 
     def push(self, token: str, now: int) -> None:
         """Take in a signed list; it counts once :meth:`read` has verified it under the trust list.
@@ -112,7 +93,7 @@ class StatusLists:
             ConsentInvalid: ``MALFORMED`` for something that is no list, ``STATUS_UNAVAILABLE`` for a stale
                 one, or while :data:`MAX_WAITING` others wait.
         """
-        _, claims = unverified(token, limit=MAX_STATUS_TOKEN)
+        _, claims = unverified(token, limit=MAX_STATUS_TOKEN, chain=True)
         uri, iat = claims.get("sub"), claims.get("iat")
         if not isinstance(uri, str) or not isinstance(iat, int):
             raise malformed("not a status list")
@@ -126,6 +107,11 @@ class StatusLists:
                 )
             self._pushed[token] = (uri, iat)
 
+    def take(self, verified: StatusList, trust: TrustList) -> None:
+        """Take in a list that was verified under this very trust list."""
+        with self._lock:
+            self._hold(verified, trust)
+
     def read(self, uri: str, idx: int, now: int, trust: TrustList) -> StatusValue:
         """The status of one entry; ``UNAVAILABLE`` whenever a fresh signed list does not say it plainly.
 
@@ -135,41 +121,63 @@ class StatusLists:
             now: Unix seconds.
             trust: Says whose signature counts for ``uri``.
         """
-        if not trust.status_keys(uri, now):
+        if not trust.has_status_service(uri, now):
             return StatusValue.UNAVAILABLE
+        offers = self._from_sources(uri)
         with self._lock:
             self._forget_old(now)
-            for token in self._offers(uri):
-                try:
-                    self._admit(uri, token, now, trust)
-                except ConsentInvalid:
-                    continue  # a bad offer never displaces what is there
-                self._pushed.pop(token, None)
+            for token in [*offers, *self._at_hand(uri, trust)]:
+                self._admit(uri, token, now, trust)
             held = self._lists.get((uri, trust.digest))
-        if held is None or not held.iat - CLOCK_SKEW <= now < held.until:
+        if held is None or not held.fresh(now):
             return StatusValue.UNAVAILABLE
         return held.value(idx)
 
-    def _offers(self, uri: str) -> list[str]:
-        """Lists at hand for a uri: held under any trust list, from the sources, and pushed."""
-        offers = [token for (name, _), held in self._lists.items() if name == uri for token in held.tokens]
+    def _from_sources(self, uri: str) -> list[str]:
+        """What the sources have; asked without the lock, for they are foreign code."""
+        offers = []
         for name, source in self._sources.items():
             if name == uri or (name.endswith("/") and uri.startswith(name)):
                 try:
-                    offers.append(source(uri))
+                    offers.append(str.strip(source(uri)))
                 except Exception:  # noqa: BLE001, S112 - a source is foreign code
                     continue  # it is down: what is held counts until it is stale
+        return offers
+
+    def _at_hand(self, uri: str, trust: TrustList) -> list[str]:
+        """Lists of a uri that were pushed, or are held under another trust list."""
+        offers = [
+            token
+            for (name, digest), held in self._lists.items()
+            if name == uri and digest != trust.digest
+            for token in held.tokens
+        ]
         return [*offers, *(token for token, (name, _) in self._pushed.items() if name == uri)]
 
     def _admit(self, uri: str, token: str, now: int, trust: TrustList) -> None:
+        """Judge an offer, once: a bad or an older one never displaces what is there."""
         held = self._lists.get((uri, trust.digest))
         if held is not None and token in held.tokens:
+            self._pushed.pop(token, None)
             return
-        new = _verify(uri, token, now, trust)
+        name = sha256("\0".join((trust.digest, uri, token)).encode("utf-8", "surrogatepass")).digest()
+        if name in self._settled:
+            return
+        try:
+            self._hold(verify_status_list(uri, token, now, trust), trust)
+            self._pushed.pop(token, None)
+        except ConsentInvalid:
+            pass
+        if len(self._settled) >= _SETTLED_OFFERS:
+            self._settled.clear()
+        self._settled[name] = now
+
+    def _hold(self, new: StatusList, trust: TrustList) -> None:
+        held = self._lists.get((new.uri, trust.digest))
         if held is None or new.iat > held.iat:
-            self._lists[uri, trust.digest] = new
-        elif new.iat == held.iat:
-            self._lists[uri, trust.digest] = _worse(held, new)
+            self._lists[new.uri, trust.digest] = new
+        elif new.iat == held.iat and new.tokens[0] not in held.tokens:
+            self._lists[new.uri, trust.digest] = held.merged(new)
 
     def _forget_old(self, now: int) -> None:
         """Drop what is stale beyond doubt. Anything older would be staler still, so nothing can be rolled
@@ -178,66 +186,87 @@ class StatusLists:
             del self._lists[key]
         for token in [token for token, (_, iat) in self._pushed.items() if iat + MAX_TTL + CLOCK_SKEW < now]:
             del self._pushed[token]
+        for name in [name for name, at in self._settled.items() if not at <= now < at + _SETTLED_SECONDS]:
+            del self._settled[name]
 
 
-def folder_source(folder: Path) -> StatusSource:
-    """A source that reads ``<folder>/<status_file_name(uri)>``, as ``issuer publish`` leaves it."""
+class _Folder:
+    """Reads lists from a folder; a file that looks unchanged is read again only after :data:`_REREAD`."""
 
-    def source(uri: str) -> str:
+    def __init__(self, folder: Path, ticks: Callable[[], float]) -> None:
+        self._folder = folder
+        self._ticks = ticks
+        self._read: dict[str, tuple[tuple[int, ...], float, str]] = {}
+
+    def __call__(self, uri: str) -> str:
+        path, ticks = self._folder / status_file_name(uri), self._ticks()
         try:
-            with (folder / status_file_name(uri)).open("rb") as file:
-                return file.read(MAX_STATUS_TOKEN + 2).decode("ascii").strip()  # longer ones verify nowhere
+            stamp, since, token = self._read.get(uri, ((), 0.0, ""))
+            if stamp == _stamp(path.stat()) and ticks < since + _REREAD:
+                return token
+            stamp, token = _read_regular(path)
         except (OSError, UnicodeError) as error:
             raise ConsentInvalid(ConsentStatus.STATUS_UNAVAILABLE, "no status list in the folder") from error
+        self._read[uri] = (stamp, ticks, token)
+        return token
 
-    return source
+
+def folder_source(folder: Path, *, ticks: Callable[[], float] = time.monotonic) -> StatusSource:
+    """A source that reads ``<folder>/<status_file_name(uri)>``, as ``issuer publish`` leaves it.
+
+    Args:
+        folder: Its files may be symbolic links, for what counts is the signature; anything but a regular file
+            behind them is refused without waiting for it.
+        ticks: Seconds that only go forward.
+    """
+    return _Folder(folder, ticks)
 
 
 def status_file_name(uri: str) -> str:
     """The file name of a list in a status folder: a hash, so that no uri can name another path."""
-    return f"{sha256(uri.encode('utf-8')).hexdigest()}.jwt"
+    return f"{sha256(uri.encode('utf-8', 'surrogatepass')).hexdigest()}.jwt"
 
 
-def inflate(lst: str) -> bytes:
-    """Decompress a list's entries (zlib, RFC 1950), never beyond :data:`MAX_INFLATED` bytes.
+def put_status_list(folder: Path, uri: str, token: str) -> Path:
+    """Put a signed list into a status folder, made if need be, in one step: the whole new list or the old.
+
+    Returns:
+        The file, readable by everybody: a list is public.
 
     Raises:
-        ConsentInvalid: ``MALFORMED``; also for a truncated stream or anything after its end.
+        InputError: it cannot be written; nothing is left behind.
     """
-    stream = zlib.decompressobj()
+    target = folder / status_file_name(uri)
+    scratch = folder / f".{secrets.token_hex(16)}"  # a name nobody can have planted a link at
     try:
-        entries = stream.decompress(b64url_decode(lst), MAX_INFLATED)
-    except zlib.error as error:
-        raise malformed("the status list does not inflate") from error
-    if not stream.eof or stream.unconsumed_tail or stream.unused_data:
-        raise malformed("the status list is truncated, too large or followed by something")
-    return entries
-
-
-def _verify(uri: str, token: str, now: int, trust: TrustList) -> _List:
-    """A list whose signature holds under a service trusted for its uri (Token Status List section 8.3)."""
-    refusal = ConsentInvalid(ConsentStatus.STATUS_UNAVAILABLE, "no trusted service signs this status list")
-    for key in trust.status_keys(uri, now):
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
         try:
-            verified = verify_compact(token, key, typ=STATUS_LIST_TYP, limit=MAX_STATUS_TOKEN)
-        except ConsentInvalid as error:
-            refusal = error
-            continue
-        claims = read_wire(StatusListClaims, verified.payload)
-        if claims.sub != uri or claims.iat > now + CLOCK_SKEW:
-            raise ConsentInvalid(
-                ConsentStatus.STATUS_UNAVAILABLE, "a list for another uri, or from the future"
-            )
-        until = min(claims.iat + min(claims.ttl, MAX_TTL), claims.exp)
-        entries = inflate(claims.status_list.lst)
-        return _List((token,), claims.iat, until, claims.status_list.bits, entries)
-    raise refusal
+            with os.fdopen(handle, "wb") as file:
+                file.write(token.encode("ascii"))
+                file.flush()
+                os.fsync(file.fileno())
+            scratch.replace(target)
+        except BaseException:
+            scratch.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise InputError(f"cannot write to {folder.name}", code="input.file") from error
+    return target
 
 
-def _worse(one: _List, other: _List) -> _List:
-    """Two lists signed in the same second: of each entry the worse; unlike shapes leave nothing to read."""
-    tokens, until = (*one.tokens, *other.tokens), min(one.until, other.until)
-    if one.bits != other.bits or len(one.entries) != len(other.entries):
-        return _List(tokens, one.iat, until, one.bits, b"")
-    merged = int.from_bytes(one.entries, "big") | int.from_bytes(other.entries, "big")
-    return _List(tokens, one.iat, until, one.bits, merged.to_bytes(len(one.entries), "big"))
+def _stamp(found: os.stat_result) -> tuple[int, ...]:
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+def _read_regular(path: Path) -> tuple[tuple[int, ...], str]:
+    """A regular file's stamp and text, no further than a list may be long; longer ones verify nowhere."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError("not a regular file")
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            return _stamp(found), file.read(MAX_STATUS_TOKEN + 2).decode("ascii").strip()
+    finally:
+        os.close(handle)

@@ -1,9 +1,14 @@
 """The issuer's side of status: entries allotted, flipped and signed as a list.
 
-An entry belongs to the key it was allotted to. The credential has one, and the issuer hands the holder a
-stock of further ones for her grants, so that she can sign grants offline. A withdrawal is a request signed
-by that key; the service flips the entry when the signature holds under the key it has on record, never
-under one the request brings. Entries are flipped one way only: nothing can be un-withdrawn.
+An entry belongs to those it was allotted to: a person, or a child and each of her guardians. The credential
+has one, and the issuer hands the holder a stock of further ones for her grants, so that she can sign grants
+offline. A withdrawal is a request signed by any one of the owners; the service flips the entry when the
+signature holds under a key it has on record, never under one the request brings. Entries are flipped one way
+only: nothing can be un-withdrawn.
+
+The key that signs the lists is changed in three steps: :meth:`IssuerStatus.announce` the new one and have
+trust lists name all of :meth:`IssuerStatus.publics`; :meth:`IssuerStatus.rotate` to it; once the lists signed
+by the old one are stale, sign trust lists again, without it.
 """
 
 from __future__ import annotations
@@ -12,15 +17,17 @@ import secrets
 import sqlite3
 import threading
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 from consent_edit.consent.grant import verify_withdrawal
 from consent_edit.consent.jose import sign_compact, unverified
 from consent_edit.consent.keys import PublicJwk, SigningKey
-from consent_edit.consent.status import MAX_TTL, STATUS_LIST_TYP, StatusSource
+from consent_edit.consent.signatory import Signatory
+from consent_edit.consent.status import StatusSource
+from consent_edit.consent.status_file import open_status_file, written
+from consent_edit.consent.status_list import MAX_TTL, STATUS_LIST_TYP
 from consent_edit.consent.trust import CLOCK_SKEW
 from consent_edit.encoding import JsonValue, b64url_encode, canonical_json
 from consent_edit.errors import ConsentInvalid, InputError, StoreUnavailable
@@ -29,17 +36,11 @@ from consent_edit.vocabulary import ConsentStatus
 LIST_SIZE: Final = 1 << 17
 """Entries of a list, all there from the start, so that its size tells nobody how many are enrolled."""
 
-_RENEW: Final = MAX_TTL // 3
+RENEW: Final = MAX_TTL // 3
 """Seconds after which an unchanged list is signed anew."""
 
-_SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS owner (jkt TEXT PRIMARY KEY, jwk TEXT NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS entry (
-    idx INTEGER PRIMARY KEY, jkt TEXT NOT NULL REFERENCES owner, value INTEGER NOT NULL DEFAULT 0
-) STRICT;
-CREATE TABLE IF NOT EXISTS meta (id INTEGER PRIMARY KEY CHECK (id = 0), changes INTEGER NOT NULL) STRICT;
-INSERT OR IGNORE INTO meta VALUES (0, 0);
-"""
+_FOR_GOOD: Final = 2**53
+"""``signer.until`` of an announced key; a retired one has the second at which its last list is stale."""
 
 
 class IssuerStatus:
@@ -50,54 +51,100 @@ class IssuerStatus:
         key: Signs the list.
         path: The SQLite file, or ``:memory:``.
         size: Entries of the list, a multiple of 8.
+        new: Whether an empty file is a new service's. For one that has served, say no: signing from an empty
+            file would bring all withdrawn consent back.
 
     Raises:
         StoreUnavailable: the file cannot be used.
     """
 
     def __init__(
-        self, uri: str, key: SigningKey, path: Path | str = ":memory:", size: int = LIST_SIZE
+        self,
+        uri: str,
+        key: SigningKey,
+        path: Path | str = ":memory:",
+        size: int = LIST_SIZE,
+        *,
+        new: bool = True,
     ) -> None:
         self.uri = uri
         self._key = key
         self._size = size
         self._lock = threading.Lock()
-        self._signed: tuple[int, int, str] = (-1, -1, "")
-        try:
-            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=10)
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._db.executescript(_SCHEMA)
-        except sqlite3.Error as error:
-            raise StoreUnavailable("the status service's file cannot be opened") from error
+        self._signed: tuple[int, int, str] = (-1, -RENEW, "")
+        self._db = open_status_file(path, new=new)
 
     @property
     def public(self) -> PublicJwk:
-        """The key that verifies its lists."""
+        """The key that verifies the lists it signs now."""
         return self._key.public
 
-    def allot(self, owner: PublicJwk, count: int = 1) -> tuple[int, ...]:
-        """Give ``count`` unused entries, chosen at random, to a key.
+    def publics(self, now: int) -> tuple[PublicJwk, ...]:
+        """Every key a trust list must name at ``now``: the one in use, any announced, and those just retired.
 
         Raises:
-            InputError: the list is full.
+            StoreUnavailable: the file cannot be read.
+        """
+        query = "SELECT jwk FROM signer WHERE until > ? AND jkt != ? ORDER BY until DESC, jkt"
+        with self._lock:
+            others = self._rows(query, (now, self.public.thumbprint))
+        return (self.public, *(PublicJwk.read(str(jwk).encode("utf-8")) for (jwk,) in others))
+
+    def announce(self, key: PublicJwk) -> None:
+        """Make known a key that the service will :meth:`rotate` to, so that trust lists can name it first.
+
+        Raises:
+            InputError: the key is in use, or was retired.
             StoreUnavailable: the file cannot be written.
         """
-        with self._transaction() as db:
-            used = {row[0] for row in db.execute("SELECT idx FROM entry")}
-            if len(used) + count > self._size // 2:  # half full: random choice stays quick and unlinkable
+        with self._lock, written(self._db) as db:
+            self._refuse_known(db, key)
+            db.execute("INSERT OR IGNORE INTO signer VALUES (?, ?, ?)", _signer(key, _FOR_GOOD))
+
+    def rotate(self, key: SigningKey, now: int) -> None:
+        """Sign with a new key from now on; the old one signs no more, here or in any process on this file.
+
+        Raises:
+            InputError: the key is in use, or was retired.
+            StoreUnavailable: the file cannot be written, or this service's own key was retired by another.
+        """
+        with self._lock:
+            with written(self._db) as db:
+                self._refuse_known(db, key.public)
+                if _retired(db, self.public):
+                    raise _other_key()
+                db.execute("DELETE FROM signer WHERE jkt = ?", (key.public.thumbprint,))
+                until = now + MAX_TTL + CLOCK_SKEW
+                db.execute("INSERT OR REPLACE INTO signer VALUES (?, ?, ?)", _signer(self.public, until))
+            self._key = key
+            self._signed = (self._signed[0], -RENEW, "")
+
+    def allot(self, owners: Sequence[Signatory], count: int = 1) -> tuple[int, ...]:
+        """Give ``count`` unused entries, chosen at random, to these owners, each of whom can withdraw alone.
+
+        Args:
+            owners: The person; or a child, if she has a key, and every guardian.
+
+        Raises:
+            InputError: the list is full, or no owner is named.
+            StoreUnavailable: the file cannot be written.
+        """
+        if not owners:
+            raise InputError("a status entry needs an owner who can withdraw", code="input.status-owner")
+        drawn: list[int] = []
+        with self._lock, written(self._db) as db:
+            (used,) = db.execute("SELECT count(*) FROM entry").fetchone()
+            if used + count > self._size // 2:  # half full: random choice stays quick and unlinkable
                 raise InputError("the status list is full; start another", code="input.status-list-full")
-            chosen: set[int] = set()
-            while len(chosen) < count:
+            while len(drawn) < count:
                 idx = secrets.randbelow(self._size)
-                if idx not in used:
-                    chosen.add(idx)
-            jwk = canonical_json(owner.export()).decode("utf-8")
-            db.execute("INSERT OR IGNORE INTO owner VALUES (?, ?)", (owner.thumbprint, jwk))
-            drawn = tuple(secrets.SystemRandom().sample(sorted(chosen), count))
-            db.executemany(
-                "INSERT INTO entry (idx, jkt) VALUES (?, ?)", [(i, owner.thumbprint) for i in drawn]
-            )
-        return drawn
+                if db.execute("INSERT OR IGNORE INTO entry (idx) VALUES (?)", (idx,)).rowcount:
+                    drawn.append(idx)
+            for signatory in {owner.to_json() for owner in owners}:
+                db.execute("INSERT OR IGNORE INTO owner (signatory) VALUES (?)", (signatory,))
+                belong = "INSERT INTO entry_owner SELECT ?, id FROM owner WHERE signatory = ?"
+                db.executemany(belong, [(idx, signatory) for idx in drawn])
+        return tuple(drawn)
 
     def revoke(self, idx: int) -> None:
         """Flip an entry for good, by the issuer's own decision.
@@ -108,21 +155,22 @@ class IssuerStatus:
         """
         if not 0 <= idx < self._size:
             raise _never_allotted()
-        with self._transaction() as db:
+        with self._lock, written(self._db) as db:
             _flip(db, idx)
 
     def withdraw(self, request: str) -> int:
-        """Flip the entry that a signed withdrawal names; doing it twice is no error.
+        """Flip the entry that a signed withdrawal names; doing it twice is no error and changes nothing.
 
         Args:
-            request: Compact JWS, ``typ: consent-withdrawal+jwt``, signed by the key the entry was allotted
-                to.
+            request: Compact JWS or passkey token, ``typ: consent-withdrawal+jwt``, signed by any one of those
+                the entry was allotted to.
 
         Returns:
             The entry flipped.
 
         Raises:
-            ConsentInvalid: the request is malformed, for another list, or not signed by that key.
+            ConsentInvalid: the request is malformed or for another list; or no owner signed it, which reads
+                the same whether or not the entry was ever allotted.
             StoreUnavailable: the file cannot be written.
         """
         _, claims = unverified(request)
@@ -131,30 +179,44 @@ class IssuerStatus:
                 pass
             case _:
                 raise ConsentInvalid(ConsentStatus.MALFORMED, "the withdrawal is not for this status list")
-        with self._transaction() as db:
-            query = "SELECT jwk FROM owner JOIN entry USING (jkt) WHERE idx = ?"
-            row = db.execute(query, (idx,)).fetchone()
-            if row is None:
-                raise ConsentInvalid(ConsentStatus.SIGNATURE_INVALID, "no key is on record for that entry")
-            key = PublicJwk.read(row[0].encode("utf-8"))
-            _flip(db, verify_withdrawal(request, key).status_list.idx)
-        return idx
+        query = "SELECT signatory FROM owner JOIN entry_owner ON owner = id WHERE idx = ? ORDER BY id"
+        with self._lock:
+            rows = self._rows(query, (idx,))  # an entry's owners never change, so no transaction is held open
+        try:
+            asked = verify_withdrawal(request, [Signatory.from_json(str(text)) for (text,) in rows])
+        except ConsentInvalid:
+            raise ConsentInvalid(
+                ConsentStatus.SIGNATURE_INVALID,
+                "nobody whom that entry was allotted to signed the withdrawal",
+            ) from None
+        with self._lock, written(self._db) as db:
+            _flip(db, asked.status_list.idx)
+        return asked.status_list.idx
 
     def token(self, now: int) -> str:
         """The whole list, signed at ``now``; the last one again while nothing changed and it is young.
 
+        Args:
+            now: Unix seconds, taken before the call: the list must not claim to be younger than what it says.
+
         Raises:
-            StoreUnavailable: the file cannot be read.
+            StoreUnavailable: the file cannot be read, this service's key was retired, or the file is older
+                than a list it was signed from: a backup put back would bring withdrawn consent back.
         """
         with self._lock:
-            try:
-                (changes,) = self._db.execute("SELECT changes FROM meta").fetchone()
-                signed_changes, signed_at, token = self._signed
-                if changes == signed_changes and 0 <= now - signed_at < _RENEW:
-                    return token
-                flipped = [row[0] for row in self._db.execute("SELECT idx FROM entry WHERE value != 0")]
-            except sqlite3.Error as error:
-                raise StoreUnavailable("the status service's file cannot be read") from error
+            query = "SELECT changes, (SELECT count(*) FROM signer WHERE jkt = ? AND until != ?) FROM meta"
+            ((changes, retired),) = self._rows(query, (self.public.thumbprint, _FOR_GOOD))
+            signed_changes, signed_at, token = self._signed
+            if changes < signed_changes:
+                raise StoreUnavailable(
+                    "the status service's file is older than the lists signed from it",
+                    remedy="put back the newest copy of the file; never sign from an older one",
+                )
+            if retired:
+                raise _other_key()
+            if changes == signed_changes and 0 <= now - signed_at < RENEW:
+                return token
+            flipped = [idx for (idx,) in self._rows("SELECT idx FROM entry WHERE value != 0")]
             token = sign_status_list(self.uri, self._key, flipped, now=now, size=self._size)
             self._signed = (changes, now, token)
             return token
@@ -167,19 +229,15 @@ class IssuerStatus:
         """Close the file."""
         self._db.close()
 
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            try:
-                self._db.execute("BEGIN IMMEDIATE")
-                try:
-                    yield self._db
-                except BaseException:
-                    self._db.execute("ROLLBACK")
-                    raise
-                self._db.execute("COMMIT")
-            except sqlite3.Error as error:
-                raise StoreUnavailable("the status service's file cannot be written") from error
+    def _rows(self, query: str, values: tuple[int | str, ...] = ()) -> list[tuple[int, ...]]:
+        try:
+            return self._db.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise StoreUnavailable("the status service's file cannot be read") from error
+
+    def _refuse_known(self, db: sqlite3.Connection, key: PublicJwk) -> None:
+        if key.thumbprint == self.public.thumbprint or _retired(db, key):
+            raise InputError("that key signs status lists already, or did", code="input.status-key")
 
 
 def sign_status_list(
@@ -205,10 +263,26 @@ def sign_status_list(
     return sign_compact(claims, key, typ=STATUS_LIST_TYP, kid=key.public.kid)
 
 
+def _signer(key: PublicJwk, until: int) -> tuple[str, str, int]:
+    return key.thumbprint, canonical_json(key.export()).decode("utf-8"), until
+
+
+def _retired(db: sqlite3.Connection, key: PublicJwk) -> bool:
+    query = "SELECT 1 FROM signer WHERE jkt = ? AND until != ?"
+    return db.execute(query, (key.thumbprint, _FOR_GOOD)).fetchone() is not None
+
+
 def _flip(db: sqlite3.Connection, idx: int) -> None:
-    if db.execute("UPDATE entry SET value = 1 WHERE idx = ?", (idx,)).rowcount != 1:
+    if db.execute("UPDATE entry SET value = 1 WHERE idx = ? AND value = 0", (idx,)).rowcount:
+        db.execute("UPDATE meta SET changes = changes + 1")
+    elif db.execute("SELECT 1 FROM entry WHERE idx = ?", (idx,)).fetchone() is None:
         raise _never_allotted()
-    db.execute("UPDATE meta SET changes = changes + 1")
+
+
+def _other_key() -> StoreUnavailable:
+    return StoreUnavailable(
+        "this status service's key was retired", remedy="start it again with the key that took over"
+    )
 
 
 def _never_allotted() -> InputError:

@@ -10,32 +10,60 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from consent_edit.consent.binding import FACE_BINDING_VCT, SIMULATED_VCT
-from consent_edit.consent.jose import sign_compact, verify_compact
+from consent_edit.consent.chain import leaf_key, read_anchor
+from consent_edit.consent.encoding import malformed, parse_object
+from consent_edit.consent.jose import VerifiedJws, sign_compact, verify_compact
 from consent_edit.consent.keys import PublicJwk, SigningKey
 from consent_edit.consent.wire import Seconds, Text, Wire, read_wire
+from consent_edit.encoding import Json
 from consent_edit.errors import ConsentInvalid, VerificationFailed
 from consent_edit.intake.digests import byte_digest
 from consent_edit.vocabulary import Assurance, ConsentStatus, Environment
 
 TRUST_LIST_TYP: Final = "trust-list+jwt"
 MAX_TRUST_LIST: Final = 4 * 1024 * 1024
+MAX_ANCHOR: Final = 24_000
+"""Characters of an anchor certificate in base64; 16 KB and more never occur."""
+
 CLOCK_SKEW: Final = 60
 """Seconds two clocks may differ."""
 
-_Keys = Annotated[tuple[dict[str, str], ...], Field(min_length=1, max_length=8)]
+Anchor: TypeAlias = PublicJwk | tuple[PublicJwk, ...]
+"""The key that signs a trust list, or several while one takes over from another."""
+
+_Jwks = Annotated[tuple[dict[str, str], ...], Field(max_length=8)]
+_Anchors = Annotated[tuple[Annotated[str, Field(max_length=MAX_ANCHOR)], ...], Field(max_length=8)]
 
 
-class IssuerEntry(Wire):
+class _Keys(Wire):
+    """Keys by name, certificate anchors, or both; several of either while one takes over from another.
+
+    Attributes:
+        jwks: Public JWKs.
+        x5c: Base64 DER certificates; a token's own chain must lead to one of them, and its leaf must be of
+            the entry's name.
+    """
+
+    jwks: _Jwks = ()
+    x5c: _Anchors = ()
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        if not self.jwks and not self.x5c:
+            raise ValueError("an entry needs a key or an anchor")
+        return self
+
+
+class IssuerEntry(_Keys):
     """One identity verifier.
 
     Attributes:
         id: The ``iss`` of its credentials.
-        jwks: Its keys, two while it rotates.
         vct: Credential types it may issue.
         nbf: Trusted from, unix seconds.
         exp: Trusted until, unix seconds.
@@ -43,14 +71,13 @@ class IssuerEntry(Wire):
     """
 
     id: Text
-    jwks: _Keys
     vct: Annotated[tuple[Text, ...], Field(min_length=1, max_length=16)]
     nbf: Seconds
     exp: Seconds
     highest_assurance: Assurance
 
 
-class StatusServiceEntry(Wire):
+class StatusServiceEntry(_Keys):
     """One signer of status lists.
 
     Attributes:
@@ -59,7 +86,6 @@ class StatusServiceEntry(Wire):
 
     id: Text
     uris: Annotated[tuple[Text, ...], Field(min_length=1, max_length=64)]
-    jwks: _Keys
     nbf: Seconds
     exp: Seconds
 
@@ -80,19 +106,45 @@ class TrustListClaims(Wire):
 
 
 @dataclass(frozen=True, slots=True)
-class TrustedIssuer:
-    """An issuer of the list, keys parsed."""
-
-    entry: IssuerEntry
+class _Trusted:
     keys: tuple[PublicJwk, ...]
+
+    def _keys_for(
+        self, entry: _Keys, name: str, header: Mapping[str, Json], now: int
+    ) -> tuple[PublicJwk, ...]:
+        """Keys a token with this header may be signed by: its chain's, or the one ``kid`` names, or all."""
+        if "x5c" in header:
+            if not entry.x5c:
+                raise malformed("a certificate chain where keys are listed")
+            return (leaf_key(_chain(header["x5c"]), entry.x5c, name=name, now=now),)
+        kid = header.get("kid", "")
+        return tuple(key for key in self.keys if kid in (key.kid, key.thumbprint)) or self.keys
 
 
 @dataclass(frozen=True, slots=True)
-class TrustedStatusService:
+class TrustedIssuer(_Trusted):
+    """An issuer of the list, keys parsed."""
+
+    entry: IssuerEntry
+
+    def keys_for(self, header: Mapping[str, Json], now: int) -> tuple[PublicJwk, ...]:
+        """Keys that may have signed a credential with this header, at ``now``; perhaps none.
+
+        Raises:
+            ConsentInvalid: ``MALFORMED`` or ``ISSUER_UNTRUSTED``; its certificate chain leads to no anchor.
+        """
+        return self._keys_for(self.entry, self.entry.id, header, now)
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedStatusService(_Trusted):
     """A status service of the list, keys parsed."""
 
     entry: StatusServiceEntry
-    keys: tuple[PublicJwk, ...]
+
+    def keys_for(self, header: Mapping[str, Json], now: int) -> tuple[PublicJwk, ...]:
+        """Keys that may have signed a status list with this header; as :meth:`TrustedIssuer.keys_for`."""
+        return self._keys_for(self.entry, self.entry.id, header, now)
 
     def covers(self, uri: str) -> bool:
         """Whether it may sign the list at ``uri``."""
@@ -119,12 +171,12 @@ class TrustList:
     status_services: tuple[TrustedStatusService, ...]
 
     @classmethod
-    def load(cls, token: str, *, anchor: PublicJwk, now: int) -> TrustList:
+    def load(cls, token: str, *, anchor: Anchor, now: int) -> TrustList:
         """Verify a production list.
 
         Args:
             token: Compact JWS, ``typ: trust-list+jwt``.
-            anchor: The operator's anchor key, from configuration.
+            anchor: The operator's anchor key, from configuration, or several while they change.
             now: Unix seconds.
 
         Raises:
@@ -134,7 +186,7 @@ class TrustList:
         return cls._load(token, anchor, now, Environment.PRODUCTION)
 
     @classmethod
-    def load_demo(cls, token: str, *, anchor: PublicJwk, now: int) -> TrustList:
+    def load_demo(cls, token: str, *, anchor: Anchor, now: int) -> TrustList:
         """Verify a demo list: every issuer on it is simulated, and all it vouches for is ``SIMULATED``.
 
         Raises:
@@ -143,12 +195,12 @@ class TrustList:
         return cls._load(token, anchor, now, Environment.DEMO)
 
     @classmethod
-    def _load(cls, token: str, anchor: PublicJwk, now: int, environment: Environment) -> TrustList:
+    def _load(cls, token: str, anchor: Anchor, now: int, environment: Environment) -> TrustList:
         try:
-            verified = verify_compact(token, anchor, typ=TRUST_LIST_TYP, limit=MAX_TRUST_LIST)
+            verified = _verified(token, anchor if isinstance(anchor, tuple) else (anchor,))
             claims = read_wire(TrustListClaims, verified.payload)
-            issuers = [TrustedIssuer(entry, _keys(entry.jwks)) for entry in claims.issuers]
-            services = [TrustedStatusService(entry, _keys(entry.jwks)) for entry in claims.status_services]
+            issuers = [TrustedIssuer(_keys(entry), entry) for entry in claims.issuers]
+            services = [TrustedStatusService(_keys(entry), entry) for entry in claims.status_services]
         except ConsentInvalid as error:
             raise _refused(error.message) from error
         if claims.environment is not environment:
@@ -187,16 +239,42 @@ class TrustList:
             raise ConsentInvalid(ConsentStatus.ISSUER_UNTRUSTED, "the issuer is not trusted at this time")
         return found
 
-    def status_keys(self, uri: str, now: int) -> tuple[PublicJwk, ...]:
-        """Keys that may sign the status list at ``uri`` at ``now``; empty when no service may."""
+    def has_status_service(self, uri: str, now: int) -> bool:
+        """Whether any service may sign the status list at ``uri`` at ``now``."""
+        return bool(self._services(uri, now))
+
+    def status_keys(self, uri: str, header: Mapping[str, Json], now: int) -> tuple[PublicJwk, ...]:
+        """Keys that may have signed the status list at ``uri`` with this header; empty when no service may.
+
+        Raises:
+            ConsentInvalid: ``MALFORMED`` or ``ISSUER_UNTRUSTED``; its certificate chain leads to no anchor.
+        """
+        return tuple(key for service in self._services(uri, now) for key in service.keys_for(header, now))
+
+    def _services(self, uri: str, now: int) -> list[TrustedStatusService]:
         if not self.in_force(now):
-            return ()
-        return tuple(
-            key
+            return []
+        return [
+            service
             for service in self.status_services
             if service.covers(uri) and service.entry.nbf <= now < service.entry.exp
-            for key in service.keys
-        )
+        ]
+
+
+def read_anchors(data: bytes) -> tuple[PublicJwk, ...]:
+    """Anchor keys from a file: one JWK, or a JWK set while one anchor takes over from another (RFC 7517).
+
+    Raises:
+        ConsentInvalid: ``MALFORMED``; also for an empty set.
+    """
+    parsed = parse_object(data)
+    match parsed:
+        case {"keys": [_, *_] as keys} if all(isinstance(key, dict) for key in keys):
+            return tuple(PublicJwk.parse(key) for key in keys if isinstance(key, dict))
+        case {"kty": _}:
+            return (PublicJwk.parse(parsed),)
+        case _:
+            raise malformed("not a JWK, nor a JWK set")
 
 
 def _refused(why: str) -> VerificationFailed:
@@ -207,8 +285,27 @@ def _refused(why: str) -> VerificationFailed:
     )
 
 
-def _keys(jwks: tuple[dict[str, str], ...]) -> tuple[PublicJwk, ...]:
-    return tuple(PublicJwk.parse(jwk) for jwk in jwks)
+def _verified(token: str, anchors: tuple[PublicJwk, ...]) -> VerifiedJws:
+    refusal = malformed("there is no anchor")
+    for anchor in anchors:
+        try:
+            return verify_compact(token, anchor, typ=TRUST_LIST_TYP, limit=MAX_TRUST_LIST)
+        except ConsentInvalid as error:
+            refusal = error
+    raise refusal
+
+
+def _keys(entry: _Keys) -> tuple[PublicJwk, ...]:
+    """The keys of an entry; its anchors are read as well, so that a bad one is found here and now."""
+    for anchor in entry.x5c:
+        read_anchor(anchor)
+    return tuple(PublicJwk.parse(jwk) for jwk in entry.jwks)
+
+
+def _chain(value: Json) -> list[str]:
+    if not isinstance(value, list):
+        raise malformed("x5c must be a list of certificates")
+    return [entry if isinstance(entry, str) else "" for entry in value]
 
 
 def _check_simulated(entry: IssuerEntry, environment: Environment) -> None:

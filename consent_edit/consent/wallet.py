@@ -1,228 +1,222 @@
-"""The holder's side: her key, her credential, the grants she signs, and their withdrawal.
+"""The holder's side: her key, her credentials, the grants she signs, and their withdrawal.
 
 All of it works offline. Each grant takes a fresh status entry from the stock the issuer allotted to her
 key; a withdrawal is a request she signs, which the issuer's status service (or whoever carries it there)
-accepts for ever. A wallet opened from a folder writes itself back after each change, mode 0600.
+accepts for ever. Where a passkey or guardians sign, the wallet drafts the grant and takes the signatures in.
 """
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Annotated, Final, TypeVar
+from typing import Unpack
 
-from pydantic import Field, ValidationError
-
-from consent_edit.consent import sd_jwt
-from consent_edit.consent.encoding import malformed
-from consent_edit.consent.grant import (
-    ConsentGrant,
-    FaceEdit,
-    Notice,
-    Thumbprint,
-    Withdrawal,
+from consent_edit.consent import sd_jwt, wallet_changes
+from consent_edit.consent.drafting import DEFAULT_DAYS, GrantTerms, fresh_id
+from consent_edit.consent.grant import GRANT_TYP, WITHDRAWAL_TYP, Withdrawal
+from consent_edit.consent.held import (
+    HeldGrant,
+    PendingGrant,
+    WalletState,
+    payload_of,
+    read_credential,
+    read_grant,
 )
 from consent_edit.consent.issue import Enrolment
-from consent_edit.consent.jose import MAX_TOKEN, unverified
-from consent_edit.consent.keys import Algorithm, PublicJwk, SigningKey, write_private
-from consent_edit.consent.notice import NOTICE_URI, notice_text, sensible
-from consent_edit.consent.presentation import Presentation
-from consent_edit.consent.wire import StatusClaim, StatusRef, Text, Wire, read_wire
-from consent_edit.encoding import Json
+from consent_edit.consent.jose import sign_compact
+from consent_edit.consent.jwe import OpeningKey
+from consent_edit.consent.keys import Algorithm, PublicJwk, SigningKey
+from consent_edit.consent.notice import GUARDIAN_NOTICE_URI, verified_notice
+from consent_edit.consent.notice_words import Language
+from consent_edit.consent.presentation import CredentialPackage, HolderCard
+from consent_edit.consent.proof import sign_proof
+from consent_edit.consent.signatory import Signatory
+from consent_edit.consent.wallet_folder import (
+    WALLET_KEY,
+    create_folder,
+    erase_folder,
+    holder_card,
+    open_folder,
+    signatory_of,
+)
+from consent_edit.consent.wallet_keeper import Keeper, MemoryKeeper
+from consent_edit.consent.webauthn import Assertion, passkey_token
+from consent_edit.consent.wire import StatusRef
 from consent_edit.errors import InputError
-from consent_edit.intake.digests import byte_digest
 from consent_edit.vocabulary import Operation, Purpose
 
-DEFAULT_DAYS: Final = 30
-HOLDER_KEY: Final = "holder.key.json"
-WALLET_FILE: Final = "wallet.json"
-
-
-_Model = TypeVar("_Model", bound=Wire)
-
-
-class HeldGrant(Wire):
-    """A grant as the wallet remembers it."""
-
-    jti: Text
-    token: Annotated[str, Field(max_length=MAX_TOKEN, repr=False)]
-    credential: Annotated[str, Field(max_length=MAX_TOKEN, repr=False)]
-    entry: StatusRef
-    notice: Annotated[str, Field(max_length=8192)]
-
-    def presentation(self) -> Presentation:
-        """What she hands to the service or the grantee."""
-        return Presentation(credential=self.credential, grant=self.token)
-
-
-class WalletState(Wire):
-    """A wallet's content, the key apart."""
-
-    credential: Annotated[str, Field(max_length=MAX_TOKEN, repr=False)] = ""
-    stock: tuple[StatusRef, ...] = ()
-    grants: tuple[HeldGrant, ...] = ()
+__all__ = ["DEFAULT_DAYS", "HeldGrant", "PendingGrant", "Wallet"]
 
 
 class Wallet:
     """One person's wallet.
 
     Args:
-        key: Her private key.
-        state: What it holds.
-        folder: Where it writes itself back; without one it lives in memory.
+        signs: Her private key; or who signs where a passkey does, whose key is in no wallet.
+        keeper: Keeps its content; by default in memory.
+        opening: Opens what is sealed to her.
     """
 
-    def __init__(self, key: SigningKey, state: WalletState | None = None, folder: Path | None = None) -> None:
-        self._key = key
-        self._state = state or WalletState()
-        self._folder = folder
+    def __init__(
+        self,
+        signs: SigningKey | Signatory,
+        keeper: Keeper | None = None,
+        opening: OpeningKey | None = None,
+    ) -> None:
+        self._signs = signs
+        self._keeper = keeper or MemoryKeeper()
+        self._opening = opening or OpeningKey.generate()
+        self.holder = signatory_of(signs)
 
     @classmethod
-    def create(cls, folder: Path, algorithm: Algorithm = Algorithm.ES256) -> Wallet:
-        """Make a new wallet with a fresh key, in a folder of mode 0700.
+    def create(
+        cls,
+        folder: Path,
+        algorithm: Algorithm = Algorithm.ES256,
+        *,
+        key_file: Path | None = None,
+        passkey: Signatory | None = None,
+    ) -> Wallet:
+        """Make a wallet in a new folder of mode 0700: all of it, or nothing.
+
+        Args:
+            algorithm: Of the fresh key.
+            key_file: Where the key goes that its content is sealed under; by default in the folder.
+            passkey: Who signs, if not a key of this folder.
 
         Raises:
-            InputError: there is one already, or the folder cannot be written.
+            InputError: there is something already, or it cannot be written.
         """
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"cannot make the folder {folder.name}", code="input.wallet") from error
-        key = SigningKey.generate(algorithm)
-        key.save(folder / HOLDER_KEY)
-        wallet = cls(key, folder=folder)
-        wallet._keep(wallet._state)
-        return wallet
+        create_folder(folder, passkey or SigningKey.generate(algorithm), key_file or folder / WALLET_KEY)
+        return cls.open(folder, key_file=key_file)
 
     @classmethod
-    def open(cls, folder: Path) -> Wallet:
+    def open(cls, folder: Path, *, key_file: Path | None = None) -> Wallet:
         """Open a wallet's folder.
 
         Raises:
-            InputError: there is no wallet.
-            ConsentInvalid: a file in it is malformed.
+            InputError: there is no wallet, its key is gone, or a file in it was altered or is another's.
         """
-        key = SigningKey.load(folder / HOLDER_KEY)
-        try:
-            data = (folder / WALLET_FILE).read_bytes()
-        except OSError as error:
-            raise InputError(f"no wallet in {folder.name}", code="input.wallet") from error
-        return cls(key, read_wire(WalletState, data), folder)
+        opened = open_folder(folder, key_file or folder / WALLET_KEY)
+        return cls(opened.signs, opened.keeper, opened.opening)
+
+    @staticmethod
+    def erase(folder: Path, *, key_file: Path | None = None) -> bool:
+        """Destroy a wallet for good; whether the key its content is sealed under was there to be destroyed.
+
+        Raises:
+            InputError: there is no wallet, or a file cannot be destroyed.
+        """
+        return erase_folder(folder, key_file or folder / WALLET_KEY)
 
     @property
     def public(self) -> PublicJwk:
         """The public key that an issuer binds to her face."""
-        return self._key.public
+        return self.holder.key
 
     @property
     def subject(self) -> str:
         """Thumbprint of her key; the grantee of a self-edit."""
-        return self._key.public.thumbprint
+        return self.holder.thumbprint
+
+    @property
+    def card(self) -> HolderCard:
+        """What she gives the issuer."""
+        return holder_card(self.holder, self._opening)
+
+    def cards(self, count: int) -> tuple[HolderCard, ...]:
+        """Cards for a batch of credentials, one for each service, so that services cannot link them.
+
+        Each has a key of its own; the further keys are made here and kept with the content.
+
+        Raises:
+            InputError: a passkey signs for this wallet, and there is one of it.
+        """
+        self._key()
+
+        def made(state: WalletState) -> tuple[WalletState, tuple[HolderCard, ...]]:
+            fresh = (SigningKey.generate(self.public.algorithm) for _ in range(count - 1 - len(state.keys)))
+            grown = state.model_copy(update={"keys": (*state.keys, *(key.export_private() for key in fresh))})
+            own = [signatory_of(signs) for signs in self._own(grown).values()]
+            return grown, tuple(holder_card(one, self._opening) for one in own[:count])
+
+        return self._keeper.update(made)
 
     @property
     def grants(self) -> tuple[HeldGrant, ...]:
         """Every grant she signed, oldest first."""
-        return self._state.grants
+        return self._keeper.read().grants
+
+    @property
+    def pending(self) -> tuple[PendingGrant, ...]:
+        """Grants that wait for signatures, oldest first."""
+        return self._keeper.read().pending
+
+    @property
+    def guardians(self) -> tuple[str, ...]:
+        """Thumbprints of those who sign her grants in her place; none: she does."""
+        held = self._keeper.read().credentials[:1]
+        named = (guardian for one in held for guardian in read_credential(one.credential).guardian)
+        return tuple(guardian.signatory().thumbprint for guardian in named)
+
+    @property
+    def grants_left(self) -> int:
+        """How many grants she can still make before she needs a new credential."""
+        return sum(len(one.stock) for one in self._keeper.read().credentials)
 
     def receive(self, credential: str, stock: Collection[StatusRef]) -> None:
-        """Store a credential and the stock of status entries that came with it, in place of earlier ones.
+        """Store one credential and its status entries; as :meth:`receive_sealed`."""
+        self._receive([(credential, tuple(stock))])
+
+    def receive_sealed(self, *packages: str) -> None:
+        """Store the credentials that an issuer sealed to her, in place of earlier ones.
 
         An entry that a grant of hers has taken already is left out: each grant is withdrawn by itself.
 
-        Raises:
-            InputError: the credential is not bound to this wallet's key, or the stock is not of its status
-                list: whoever carried it here could have put entries there that she cannot withdraw.
-            ConsentInvalid: it is no credential.
-        """
-        _, claims = unverified(sd_jwt.parse(credential).jwt)
-        match claims.get("cnf"):
-            case {"jwk": dict(jwk)} if PublicJwk.parse(jwk).thumbprint == self.subject:
-                pass
-            case _:
-                raise InputError("the credential is bound to another key", code="input.credential")
-        if _strays(claims, stock):
-            raise InputError("the status entries are not for grants", code="input.credential")
-        taken = {held.entry for held in self._state.grants}
-        fresh = tuple(entry for entry in dict.fromkeys(stock) if entry not in taken)
-        self._keep(self._state.model_copy(update={"credential": credential, "stock": fresh}))
-
-    def accept(self, enrolment: Enrolment) -> None:
-        """Store what an issuer in the same process gave.
+        Args:
+            packages: Of one credential and its status entries each.
 
         Raises:
-            InputError: as :meth:`receive`.
+            InputError: a credential is not bound to a key of this wallet, or the entries are not those it was
+                issued with: whoever carried it here could have put entries there that she cannot withdraw.
+            ConsentInvalid: ``MALFORMED``; a package is sealed to somebody else, was altered, or holds no
+                credential.
         """
-        self.receive(enrolment.credential, enrolment.stock)
+        opened = [CredentialPackage.opened(package, self._opening) for package in packages]
+        self._receive([(package.credential, package.stock) for package in opened])
 
-    def grant(
-        self,
-        *,
-        audience: str,
-        grantee: str,
-        operations: Collection[Operation],
-        purpose: Purpose,
-        now: int,
-        images: Collection[str] = (),
-        max_uses: int = 0,
-        days: int = DEFAULT_DAYS,
-        anyone: bool = False,
-    ) -> HeldGrant:
-        """Sign a consent grant.
+    def accept(self, *enrolments: Enrolment) -> None:
+        """Store what an issuer in the same process gave; as :meth:`receive_sealed`."""
+        self._receive([(one.credential, one.stock) for one in enrolments])
+
+    def grant(self, *, now: int, **terms: Unpack[GrantTerms]) -> HeldGrant:
+        """Sign a consent grant with her key.
 
         Args:
-            audience: The service it is for.
-            grantee: Client id or key thumbprint of who may ask for the edit.
-            operations: What may be done.
-            purpose: What for; one purpose a grant.
             now: Unix seconds.
-            images: Canonical pixel digests of the only photos it is for; none: any photo of her.
-            max_uses: Releases it is good for; 0: no limit.
-            days: How long it lasts; it never outlasts the credential.
-            anyone: Must be true, beside ``grantee="any"``, to let anybody use it.
+            terms: As of :func:`~consent_edit.consent.drafting.draft_grant`; a key of this wallet as grantee
+                is herself.
 
         Raises:
-            InputError: there is no credential or it has expired, the stock of status entries is used up, or
-                the grant makes no sense.
+            InputError: there is no credential or it has expired, the stock of status entries is used up, the
+                grant makes no sense, or others must sign it: a passkey, or guardians.
         """
-        sensible(audience, grantee, operations, images, max_uses, days, anyone=anyone)
-        credential, stock = self._state.credential, self._state.stock
-        if not credential or not stock:
-            raise InputError(
-                "the wallet has no credential, or no status entry left for a grant",
-                code="input.wallet",
-                remedy="enrol (again) with the issuer and receive the new credential",
-            )
-        entry, *left = stock
-        detail = FaceEdit(type="face_edit", actions=tuple(sorted(set(operations))), purpose=purpose)
-        notice = notice_text(audience, grantee, detail, sorted(images), max_uses=max_uses, days=days)
-        optional = {"images": tuple(sorted(set(images)))} if images else {}
-        claims = _fitted(
-            ConsentGrant,
-            {
-                "jti": _fresh_id(),
-                "iat": now,
-                "nbf": now,
-                "exp": min(now + days * 86_400, _expiry(credential)),
-                "aud": (audience,),
-                "grantee": grantee,
-                "cnf": Thumbprint(jkt=self.subject),
-                "vc_hash": sd_jwt.presentation_hash(credential),
-                "authorization_details": (detail,),
-                "status": StatusClaim(status_list=entry),
-                "notice": Notice(uri=NOTICE_URI, hash=byte_digest(notice.encode("utf-8")), lang="en"),
-                **optional,
-                **({"max_uses": max_uses} if max_uses else {}),
-            },
-        )
-        token = claims.sign(self._key)
-        held = _fitted(
-            HeldGrant,
-            {"jti": claims.jti, "token": token, "credential": credential, "entry": entry, "notice": notice},
-        )
-        grants = (*self._state.grants, held)
-        self._keep(self._state.model_copy(update={"stock": tuple(left), "grants": grants}))
-        return held
+        self._key()
+
+        def sign(state: WalletState) -> tuple[WalletState, HeldGrant]:
+            own = self._own(state)
+            left, pending = wallet_changes.drafted(state, now, terms, own)
+            binding = read_credential(pending.credential)
+            if binding.guardian:
+                raise InputError(
+                    "her guardians sign this person's grants",
+                    code="input.grant",
+                    remedy="draft the grant, have each guardian cosign it, and bring their signatures back",
+                )
+            token = _made(own[binding.holder().thumbprint], pending.payload.encode("utf-8"), GRANT_TYP)
+            return wallet_changes.with_grant(left, pending.signed((token,)))
+
+        return self._keeper.update(sign)
 
     def grant_self(
         self,
@@ -231,7 +225,8 @@ class Wallet:
         operations: Collection[Operation],
         now: int,
         images: Collection[str] = (),
-        days: int = 30,
+        days: int = DEFAULT_DAYS,
+        lang: Language = Language.EN,
     ) -> HeldGrant:
         """The commonest case in one call: she herself edits her own photos, for herself.
 
@@ -246,55 +241,189 @@ class Wallet:
             now=now,
             images=images,
             days=days,
+            lang=lang,
         )
+
+    def held(self, jti: str) -> HeldGrant:
+        """A grant she signed, by its name.
+
+        Raises:
+            InputError: no such grant in this wallet.
+        """
+        return wallet_changes.held(self._keeper.read(), jti)
+
+    def begin_grant(self, *, now: int, **terms: Unpack[GrantTerms]) -> PendingGrant:
+        """Draft a grant that others sign: her passkey (the ``challenge``), or guardians (the ``payload``).
+
+        Raises:
+            InputError: as :meth:`grant`.
+        """
+
+        def draft(state: WalletState) -> tuple[WalletState, PendingGrant]:
+            left, pending = wallet_changes.drafted(state, now, terms, self._own(state))
+            return left.model_copy(update={"pending": (*left.pending, pending)}), pending
+
+        return self._keeper.update(draft)
+
+    def finish_grant(self, jti: str, *signed: Assertion | str) -> HeldGrant:
+        """Take in the signatures of a drafted grant: those of all who must sign, each verified here.
+
+        Args:
+            jti: Name of the draft.
+            signed: The passkey's assertion over its challenge, or a token of each guardian.
+
+        Raises:
+            InputError: no such draft, or another grant was signed.
+            ConsentInvalid: ``SIGNATURE_INVALID`` or ``MALFORMED``; not each of them signed it, once.
+        """
+        return self._keeper.update(lambda state: wallet_changes.finished(state, jti, signed))
+
+    def review(self, request: str) -> str:
+        """The notice that a guardian reads before he signs, written here from the grant's own claims.
+
+        Args:
+            request: What the wallet of the person in his care drafted, or another guardian signed.
+
+        Raises:
+            InputError: it is no grant for guardians, or about this wallet's own holder.
+            ConsentInvalid: ``MALFORMED``; it is no grant, or names another notice than its claims give.
+        """
+        grant = read_grant(request)
+        notice = verified_notice(grant)
+        own = self._own(self._keeper.read())
+        if grant.notice.uri != GUARDIAN_NOTICE_URI or grant.cnf.jkt in own:
+            raise InputError("this is no grant that a guardian signs for somebody else", code="input.grant")
+        return notice
+
+    def cosign(self, request: str, assertion: Assertion | None = None) -> str:
+        """Sign, as a guardian, the very grant that :meth:`review` showed, and keep it to be withdrawn.
+
+        Args:
+            request: As of :meth:`review`.
+            assertion: His passkey's, over the grant's challenge; without one his key signs.
+
+        Returns:
+            His token, for the wallet that drafted the grant.
+
+        Raises:
+            InputError: as :meth:`review`, or another grant of this name was signed here.
+            ConsentInvalid: as :meth:`review`, or the assertion does not hold.
+        """
+        notice, grant = self.review(request), read_grant(request)
+        token = _made(self._signs, payload_of(request), GRANT_TYP, assertion)
+        entry = grant.status.status_list
+        held = HeldGrant(jti=grant.jti, token=token, credential="", entry=entry, notice=notice)
+        return self._keeper.update(lambda state: wallet_changes.cosigned(state, held))
 
     def withdraw(self, jti: str, now: int) -> str:
         """Sign the request that withdraws a grant; hand it to the issuer's status service, by any way.
 
         Raises:
+            InputError: no such grant in this wallet, or a passkey signs: see :meth:`begin_withdrawal`.
+        """
+        return self._withdrawn(jti, self.begin_withdrawal(jti, now), None)
+
+    def begin_withdrawal(self, jti: str, now: int) -> Withdrawal:
+        """The request that withdraws a grant; a passkey signs ``challenge(WITHDRAWAL_TYP, payload())``.
+
+        Raises:
             InputError: no such grant in this wallet.
         """
-        entries = [held.entry for held in self._state.grants if held.jti == jti]
-        if not entries:
-            raise InputError("no such grant in this wallet", code="input.grant")
-        request = Withdrawal(jti=_fresh_id(), iat=now, status_list=entries[0])
-        return request.sign(self._key)
+        entry = wallet_changes.entry_of(self._keeper.read(), jti)
+        return Withdrawal(jti=fresh_id(), iat=now, status_list=entry)
 
-    def _keep(self, state: WalletState) -> None:
-        if self._folder is not None:
-            write_private(self._folder / WALLET_FILE, state.model_dump_json().encode("utf-8"))
-        self._state = state
+    def finish_withdrawal(self, jti: str, request: Withdrawal, assertion: Assertion) -> str:
+        """The signed request, from the passkey's assertion over it.
+
+        Raises:
+            InputError: no such grant in this wallet, or the request is for another.
+            ConsentInvalid: the assertion does not hold.
+        """
+        return self._withdrawn(jti, request, assertion)
+
+    def key_for(self, audience: str) -> str:
+        """Thumbprint of the key a service knows her by: what others name as grantee to let her edit there."""
+        return self._key_for(audience).public.thumbprint
+
+    def prove(self, request_digest: str, audience: str, now: int) -> str:
+        """Prove her key for one edit; every edit whose grantee is a key needs it (``consent.proof``).
+
+        Args:
+            request_digest: ``sha256:<hex>`` of the edit asked for.
+            audience: The service's name.
+            now: Unix seconds.
+
+        Raises:
+            InputError: a passkey signs for this wallet; it proves no key.
+            ConsentInvalid: ``MALFORMED``; an argument is not of its form.
+        """
+        return sign_proof(self._key_for(audience), audience=audience, request=request_digest, now=now)
+
+    def bind(self, audience: str, nonce: str, now: int) -> str:
+        """Show who she is, now, to a service or the issuer: her credential, with nothing in it disclosed.
+
+        Args:
+            nonce: The one the service gave her.
+            now: Unix seconds.
+
+        Raises:
+            InputError: there is no credential in force, or a passkey signs for this wallet.
+            ConsentInvalid: ``MALFORMED``; an argument is not of its form.
+        """
+
+        def choose(state: WalletState) -> tuple[WalletState, str]:
+            chosen = state.chosen(audience, now, granting=False)
+            return state.spent(chosen, audience, chosen.stock), chosen.credential
+
+        bare = sd_jwt.join(sd_jwt.parse(self._keeper.update(choose)).jwt, ())
+        return sd_jwt.bind_key(bare, self._key_for(audience), audience=audience, nonce=nonce, now=now)
+
+    def _receive(self, packages: Sequence[tuple[str, tuple[StatusRef, ...]]]) -> None:
+        def store(state: WalletState) -> tuple[WalletState, None]:
+            own = [signatory_of(signs) for signs in self._own(state).values()]
+            return wallet_changes.received(state, packages, own), None
+
+        self._keeper.update(store)
+
+    def _withdrawn(self, jti: str, request: Withdrawal, assertion: Assertion | None) -> str:
+        def keep(state: WalletState) -> tuple[WalletState, str]:
+            about = wallet_changes.claims_of(state, jti).cnf.jkt
+            signs = self._own(state).get(about, self._signs)  # a guardian signs by his own key
+            token = _made(signs, request.payload(), WITHDRAWAL_TYP, assertion)
+            return wallet_changes.withdrawn(state, jti, request, token)
+
+        return self._keeper.update(keep)
+
+    def _own(self, state: WalletState) -> dict[str, SigningKey | Signatory]:
+        """Who signs, by thumbprint: her key or passkey first, then the further keys of a batch."""
+        further = [SigningKey.parse(jwk) for jwk in state.keys]
+        return {self.subject: self._signs, **{key.public.thumbprint: key for key in further}}
+
+    def _key(self) -> SigningKey:
+        return _key_in(self._signs)
+
+    def _key_for(self, audience: str) -> SigningKey:
+        """The key of the credential kept for a service, or her first."""
+        state = self._keeper.read()
+        kept = [one.credential for one in state.credentials if audience in one.audiences]
+        own = self._own(state)
+        return _key_in(own[read_credential(kept[0]).holder().thumbprint] if kept else self._signs)
 
 
-def _fitted(model: type[_Model], members: Mapping[str, object]) -> _Model:
-    """What is about to be signed or kept, if it fits the closed form that verifiers will read it by."""
-    try:
-        return model.model_validate(members)
-    except ValidationError as error:
+def _key_in(signs: SigningKey | Signatory) -> SigningKey:
+    if isinstance(signs, Signatory):
         raise InputError(
-            "such a grant cannot be signed: the credential has expired, or a value is not of its form",
-            code="input.grant",
-        ) from error
+            "a passkey signs for this wallet, not a key in it",
+            code="input.wallet",
+            remedy="draft it here, have the passkey sign its challenge, and bring the assertion back",
+        )
+    return signs
 
 
-def _fresh_id() -> str:
-    """128 random bits as a token's name; hex, so that on a command line it never looks like an option."""
-    return secrets.token_hex(16)
-
-
-def _strays(claims: Mapping[str, Json], stock: Collection[StatusRef]) -> bool:
-    """Whether an entry stands in another list than the credential's, or is the credential's own."""
-    match claims.get("status"):
-        case {"status_list": {"uri": str(uri), "idx": int(own)}}:
-            return any(entry.uri != uri or entry.idx == own for entry in stock)
-        case _:
-            return False  # such a credential verifies nowhere, and no grant under it
-
-
-def _expiry(credential: str) -> int:
-    _, claims = unverified(sd_jwt.parse(credential).jwt)
-    match claims.get("exp"):
-        case int(exp):
-            return exp
-        case _:
-            raise malformed("the credential does not say when it ends")
+def _made(signs: SigningKey | Signatory, payload: bytes, typ: str, assertion: Assertion | None = None) -> str:
+    """A signed token: by the key, or of the passkey's assertion once that was verified."""
+    if assertion is None:
+        return sign_compact(payload, _key_in(signs), typ=typ)
+    token = passkey_token(payload, assertion, typ=typ)
+    signatory_of(signs).verify(token, typ=typ)
+    return token

@@ -11,7 +11,8 @@ import numpy as np
 from PIL import Image
 
 from consent_edit.consent.binding import Evidence
-from consent_edit.consent.issue import Capture, Issuer
+from consent_edit.consent.capture import Capture, CaptureSource
+from consent_edit.consent.issue import Issuer
 from consent_edit.consent.keys import SigningKey
 from consent_edit.consent.match import MatchOutcome, Probe, match_faces
 from consent_edit.consent.presentation import Presentation
@@ -20,14 +21,14 @@ from consent_edit.consent.status_service import IssuerStatus
 from consent_edit.consent.trust import TrustList, TrustListClaims
 from consent_edit.consent.wallet import HeldGrant, Wallet
 from consent_edit.demo.photos import astronaut, bystander
-from consent_edit.enrolment import capture_of, models_of
+from consent_edit.enrolment import capture_of
 from consent_edit.errors import EnrolmentRefused, InputError
 from consent_edit.evidence.keys import create_receipt_key
 from consent_edit.intake.canonical import CanonicalImage
 from consent_edit.operator import Operator, unix_now
 from consent_edit.perception.observation import FaceObservation, Perception
 from consent_edit.policy.bundle import PolicyBundle
-from consent_edit.store.sqlite import Store
+from consent_edit.store.store import Store
 from consent_edit.thresholds import load_thresholds
 from consent_edit.vocabulary import Assurance, Environment, Operation, PersonKind, Purpose
 
@@ -156,21 +157,22 @@ def _enrol(
 ) -> Capture:
     """Enrol the one person of the photo; the simulated issuer's "capture" is a close-up of it."""
     first = perception.observe_image(photo)
-    capture_of(first)  # a missing check is not told as a missing face
+    capture_of(first, photo, source=CaptureSource.OWN)  # a missing check is not told as a missing face
     faces = [face for face in first.faces if face.kind is PersonKind.FACE]
     if len(faces) != 1:
         raise EnrolmentRefused(
             f"the photo shows {len(faces)} clear faces", remedy="take a photo that shows exactly one"
         )
-    seen = perception.observe_image(_close_up(photo, faces[0]))
+    close_up = _close_up(photo, faces[0])
+    seen = perception.observe_image(close_up)
     clear = tuple(face for face in seen.faces if face.kind is PersonKind.FACE)
-    capture = capture_of(replace(seen, faces=clear))
+    capture = capture_of(replace(seen, faces=clear), close_up, source=CaptureSource.OWN)
     enrolment = issuer.enrol(
         [capture],
-        holder=holder.public,
-        models=models_of(seen),
-        thresholds=load_thresholds().matching,
-        evidence=Evidence(loa=Assurance.SIMULATED, method="simulated", liveness="none"),
+        holder=holder.holder,
+        models=seen.models,
+        thresholds=load_thresholds(),
+        evidence=Evidence(loa=Assurance.SIMULATED, method="simulated"),
         now=now,
     )
     holder.accept(enrolment)

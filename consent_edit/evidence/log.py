@@ -1,7 +1,8 @@
 """What the log says of a decision: leaves without personal data, and the salts that open them (G7, G8, G10).
 
 Grant ids and digests of pictures enter a leaf as commitments, HMAC-SHA256 under a salt of their own. The
-salts stay in the private record; once they are erased, nobody can tell what a leaf was about.
+salts are kept under the keys of the people depicted; once those are destroyed, nobody can tell what a leaf
+was about, and the log still verifies.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from consent_edit.encoding import JsonValue
 from consent_edit.errors import CheckFailed
 from consent_edit.intake.digests import DIGEST_PATTERN
 from consent_edit.store.ledger import LogEntry
-from consent_edit.store.sqlite import Store
+from consent_edit.store.store import Store
+from consent_edit.store.vault import SubjectEntry
 
 _DOMAIN: Final = b"consent-edit/log-commitment/v1\0"
 _SALT_BYTES: Final = 32
@@ -72,10 +74,25 @@ class LogLeaf(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class SaltedLeaf:
-    """A leaf and the salts (hex) that open its commitments; the salts are for the private record alone."""
+    """A leaf and the salts (hex) that open its commitments, for the people depicted and the operator."""
 
     leaf: LogLeaf
     salts: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Depicted:
+    """Somebody whose consent a decision rests on.
+
+    Attributes:
+        subject: Thumbprint of her key.
+        field: The leaf's field that commits to her grant.
+        entry: What she may read of the decision, without salts.
+    """
+
+    subject: str
+    field: str
+    entry: Mapping[str, JsonValue]
 
 
 def commitment(field: str, value: str, salt: str) -> str:
@@ -158,34 +175,74 @@ def log_release(
     store: Store,
     *,
     grants: Sequence[tuple[str, int | None]],
+    nonces: Sequence[tuple[str, int]],
+    people: Sequence[Depicted],
     record: Mapping[str, JsonValue],
     draft: SaltedLeaf,
 ) -> LogEntry:
-    """Count the uses, keep the record with its salts and append the leaf, in one transaction.
+    """Count the uses, spend the proofs, keep the record and append the leaf, in one transaction.
+
+    Args:
+        grants: Use id and ``max_uses`` of every grant used.
+        nonces: A proof's nonce, and when it may be forgotten, unix seconds.
+        people: Who consented; each keeps the salts under a key of her own.
 
     Raises:
-        ConsentInvalid: ``EXHAUSTED``; nothing was written.
+        ConsentInvalid: ``EXHAUSTED`` or ``REPLAYED``; nothing was written.
         StoreUnavailable: nothing was written.
     """
     return store.commit_release(
-        grants=grants, record=_with_salts(record, draft), leaf=draft.leaf.as_json(), now=draft.leaf.time
+        grants=grants,
+        nonces=nonces,
+        record=_named(record, draft, people),
+        subjects=_entries(people, draft),
+        leaf=draft.leaf.as_json(),
+        now=draft.leaf.time,
     )
 
 
-def log_refusal(store: Store, *, record: Mapping[str, JsonValue], draft: SaltedLeaf) -> LogEntry:
-    """Keep the record of a refusal with its salts and append the leaf; no use is counted.
+def log_refusal(
+    store: Store, *, people: Sequence[Depicted], record: Mapping[str, JsonValue], draft: SaltedLeaf
+) -> LogEntry:
+    """Keep the record of a refusal and append the leaf; no use is counted.
 
     Raises:
         StoreUnavailable: nothing was written.
     """
     return store.commit_refusal(
-        record=_with_salts(record, draft), leaf=draft.leaf.as_json(), now=draft.leaf.time
+        record=_named(record, draft, people),
+        subjects=_entries(people, draft),
+        leaf=draft.leaf.as_json(),
+        now=draft.leaf.time,
     )
 
 
-def _with_salts(record: Mapping[str, JsonValue], draft: SaltedLeaf) -> Mapping[str, JsonValue]:
-    """The private record as it is kept: named as its leaf names it, with the salts."""
-    return {**record, "decision_id": draft.leaf.decision, "salts": dict(draft.salts)}
+def _named(
+    record: Mapping[str, JsonValue], draft: SaltedLeaf, people: Sequence[Depicted]
+) -> Mapping[str, JsonValue]:
+    """The private record as it is kept: named as its leaf names it, with the salts that are nobody's."""
+    salts = {} if people else dict(draft.salts)
+    return {**record, "decision_id": draft.leaf.decision, "salts": salts}
+
+
+def _entries(people: Sequence[Depicted], draft: SaltedLeaf) -> tuple[SubjectEntry, ...]:
+    """What is kept for each person: her grant's salt and the pictures', and nobody else's grant."""
+    return tuple(
+        SubjectEntry(
+            subject=person.subject,
+            data={
+                **person.entry,
+                "event": draft.leaf.event.value,
+                "time": draft.leaf.time,
+                "salts": {
+                    field: salt
+                    for field, salt in draft.salts.items()
+                    if field == person.field or not field.startswith("grant.")
+                },
+            },
+        )
+        for person in people
+    )
 
 
 def _json_object(model: BaseModel) -> Mapping[str, JsonValue]:

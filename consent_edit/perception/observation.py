@@ -133,6 +133,11 @@ class ImageObservation:
     exposure: ExposureReading
     checks: tuple[CheckRun, ...]
 
+    @property
+    def models(self) -> dict[str, str]:
+        """Role -> SHA-256 (hex) of the weight file, of every model that looked."""
+        return {model.role: model.sha256 for check in self.checks for model in check.models}
+
 
 @dataclass(frozen=True, slots=True)
 class PromptObservation:

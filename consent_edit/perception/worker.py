@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import resource
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -146,6 +147,11 @@ def _quiet_threads() -> None:
     cv2.setNumThreads(1)
 
 
+def forbid_core_dumps() -> None:
+    """No memory image of pixels and templates is left behind by a crash in native code (G8)."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
 def serve(descriptor: int, parent: int) -> None:
     """The child's life: take what to build, then answer until the pipe closes.
 
@@ -153,6 +159,7 @@ def serve(descriptor: int, parent: int) -> None:
         descriptor: File descriptor of the child's end of the pipe.
         parent: Process id of the parent.
     """
+    forbid_core_dumps()
     threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
     pipe = Connection(descriptor)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import cast
 
 from PIL import Image
@@ -42,22 +42,24 @@ class GuardedPipeline:
     def __call__(
         self,
         *arguments: object,
-        grantee: str,
-        presentations: Sequence[Presentation] = (),
+        grantee: str = "",
+        presentations: Sequence[Presentation | str] = (),
         operations: frozenset[Operation] = frozenset(),
         purpose: Purpose = Purpose.PERSONAL,
         file_format: FileFormat = "png",
+        prove: Callable[[str], str] | None = None,
         **keywords: object,
     ) -> GuardedOutput:
         """Call as the pipeline itself is called, plus whose consent is presented.
 
         Args:
             *arguments: As the pipeline takes them.
-            grantee: Who edits, as grants name them.
-            presentations: Consent of the people depicted.
+            grantee: Who edits: the client id that grants name.
+            presentations: Consent of the people depicted, sealed to this service or not.
             operations: What the edit does, where the words do not say it.
             purpose: Why.
             file_format: Format of the released file.
+            prove: Signs the request's digest where grants name a key, as ``Wallet.prove`` does.
             **keywords: As the pipeline takes them, from its family's allow-list.
 
         Raises:
@@ -68,19 +70,20 @@ class GuardedPipeline:
         family = self.editor.family
         call = bind(self.editor.pipeline, family, arguments, keywords)
         texts: Mapping[str, str] = call.texts
-        result = self.editor.edit(
-            EditRequest(
-                image=cast(Picture, call.images[family.image_arguments[0]]),
-                prompt=call.prompt,
-                negative_prompt=texts.get("negative_prompt", ""),
-                grantee=grantee,
-                presentations=tuple(presentations),
-                operations=operations,
-                purpose=purpose,
-                settings=call.settings,
-                file_format=file_format,
-            )
+        request = EditRequest(
+            image=cast(Picture, call.images[family.image_arguments[0]]),
+            prompt=call.prompt,
+            negative_prompt=texts.get("negative_prompt", ""),
+            grantee=grantee,
+            presentations=tuple(presentations),
+            operations=operations,
+            purpose=purpose,
+            settings=call.settings,
+            file_format=file_format,
         )
+        if prove is not None:
+            request = replace(request, proof=prove(request.digest()))
+        result = self.editor.edit(request)
         return GuardedOutput(images=result.images, released=result.released, receipt=result.receipt)
 
 

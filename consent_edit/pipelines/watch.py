@@ -10,8 +10,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Final
 
 from consent_edit.errors import CheckFailed
+
+CANCELLED: Final = "check.pipeline-cancelled"
 
 
 @dataclass(slots=True)
@@ -39,7 +42,7 @@ class Watch:
         if time.monotonic() > self.deadline:
             raise CheckFailed("the pipeline ran past its deadline", code="check.pipeline-timed-out")
         if self.cancelled():
-            raise CheckFailed("the edit was cancelled while it ran", code="check.pipeline-cancelled")
+            raise CheckFailed("the edit was cancelled while it ran", code=CANCELLED)
 
 
 @contextmanager

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import Connection, func, insert, select
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from consent_edit.encoding import JsonValue, canonical_json, parse_json
 from consent_edit.errors import ConsentInvalid, StoreUnavailable
 from consent_edit.store import merkle
+from consent_edit.store.database import insert_into
 from consent_edit.store.schema import DECISIONS, LOG_LEAVES, MERKLE_NODES, USES
 from consent_edit.vocabulary import ConsentStatus
 
@@ -44,7 +44,7 @@ class LogEntry:
 
 def count_use(connection: Connection, grant_id: str, cap: int | None) -> None:
     """Count one use in one atomic statement, or find the grant exhausted."""
-    statement = upsert(USES).values(grant_hash=grant_hash(grant_id), count=1)
+    statement = insert_into(connection, USES).values(grant_hash=grant_hash(grant_id), count=1)
     counted = connection.scalar(
         statement.on_conflict_do_update(
             index_elements=[USES.c.grant_hash],
@@ -61,10 +61,8 @@ def append(
 ) -> LogEntry:
     """Append the leaf and keep the record, inside the caller's transaction."""
     check_clock(connection, now)
-    data, text = _bounded(leaf), _bounded(record)
-    decision_id, stage = record.get("decision_id"), record.get("stage")
-    if not isinstance(decision_id, str) or not isinstance(stage, str) or not decision_id:
-        raise StoreUnavailable("a decision record needs decision_id and stage", code="check.record")
+    data, text = bounded_json(leaf), bounded_json(record)
+    decision_id, stage = names_of(record)
     index, read = log_size(connection), node_reader(connection)
     nodes = merkle.appended(index, merkle.leaf_hash(data), read)
     connection.execute(insert(LOG_LEAVES).values(leaf_index=index, time=now, data=data))
@@ -120,8 +118,16 @@ def grant_hash(grant_id: str) -> bytes:
     return hashlib.sha256(b"consent-edit/grant-use/v1\0" + grant_id.encode("utf-8", "surrogatepass")).digest()
 
 
-def _bounded(value: Mapping[str, JsonValue]) -> bytes:
-    """Canonical JSON of a leaf or record, within bounds."""
+def names_of(record: Mapping[str, JsonValue]) -> tuple[str, str]:
+    """A decision record's ``decision_id`` and ``stage``."""
+    decision_id, stage = record.get("decision_id"), record.get("stage")
+    if not isinstance(decision_id, str) or not isinstance(stage, str) or not decision_id:
+        raise StoreUnavailable("a decision record needs decision_id and stage", code="check.record")
+    return decision_id, stage
+
+
+def bounded_json(value: Mapping[str, JsonValue]) -> bytes:
+    """Canonical JSON of what is to be kept, within bounds."""
     try:
         data = canonical_json(value)
     except ValueError as error:
@@ -131,9 +137,12 @@ def _bounded(value: Mapping[str, JsonValue]) -> bytes:
     return data
 
 
-def parse_record(data: bytes) -> JsonValue:
-    """Read back what :func:`_bounded` wrote."""
+def parse_record(data: bytes) -> Mapping[str, JsonValue]:
+    """Read back what :func:`bounded_json` wrote."""
     try:
-        return parse_json(data, max_bytes=MAX_RECORD_BYTES)
+        record = parse_json(data, max_bytes=MAX_RECORD_BYTES)
     except ValueError as error:
         raise StoreUnavailable("a record in the store is damaged", code="check.store-damaged") from error
+    if not isinstance(record, Mapping):
+        raise StoreUnavailable("a record in the store is damaged", code="check.store-damaged")
+    return record

@@ -126,10 +126,23 @@ def test_withdrawn_person_covered_by_a_consenting_face(scene):
 
 
 def test_one_person_presented_twice(scene):
-    """Two grants of one person are ambiguous, and speak for nobody."""
-    scene.shows([seen_face(1, LEFT), seen_face(1, RIGHT)], [])
+    """One grant presented twice speaks with one voice, and one use is counted."""
+    faces = [seen_face(1, LEFT), seen_face(1, RIGHT)]
+    scene.shows(faces, faces)
     _, grant = consenting(scene, 1, Operation.TONE)
-    assert "consent.absent" in refused(scene, grant, grant)
+    scene.edit(presentations=(grant.presentation(), grant.presentation()))
+    assert scene.uses(grant) == 1
+
+
+def test_a_withdrawn_grant_beside_a_good_one(scene):
+    """A person's withdrawn grant does not end her other one; only the good one is used."""
+    faces = [seen_face(1, LEFT), seen_face(1, RIGHT)]
+    scene.shows(faces, faces)
+    person, withdrawn = consenting(scene, 1, Operation.TONE)
+    good = person.grant(operations={Operation.TONE})
+    withdrawing(scene, person, withdrawn)
+    scene.edit(presentations=(withdrawn.presentation(), good.presentation()))
+    assert (scene.uses(withdrawn), scene.uses(good)) == (0, 1)
 
 
 def test_strangers_consent_as_a_label(scene):

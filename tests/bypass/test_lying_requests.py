@@ -100,7 +100,7 @@ def test_operations_that_forget_what_was_read(scene):
         {"operations": {"nudity"}},
         {"operations": None},
         {"purpose": "anything"},
-        {"presentations": ("not a presentation",)},
+        {"presentations": (7,)},
         {"presentations": None},
         {"grantee": None},
         {"prompt": b"bytes"},
@@ -154,6 +154,7 @@ def test_presentation_that_changes_between_reads(scene):
             return genuine.credential
 
         grant = genuine.grant
+        cosigned = ()
 
     changing = Changing()
     scene.edit(presentations=(changing,))

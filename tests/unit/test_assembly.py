@@ -89,9 +89,19 @@ def consent(who, status=ConsentStatus.VERIFIED, **more):
     )
 
 
-def at_input(seen, consents=(), prompt=PROMPT, operations=TONE):
+def nobody_objects(probe):
+    return False
+
+
+def at_input(seen, consents=(), prompt=PROMPT, operations=TONE, objects=nobody_objects):
     return assembly.assemble_input(
-        seen, prompt, consents, operations, thresholds=THRESHOLDS, environment=Environment.PRODUCTION
+        seen,
+        prompt,
+        consents,
+        operations,
+        thresholds=THRESHOLDS,
+        environment=Environment.PRODUCTION,
+        objects=objects,
     )
 
 
@@ -109,6 +119,7 @@ def at_output(before, after, changed, consents=(), operations=TONE):
         operations,
         thresholds=THRESHOLDS,
         environment=Environment.PRODUCTION,
+        objects=nobody_objects,
     )
 
 
@@ -125,15 +136,35 @@ def test_nobody_speaks_for_a_stranger():
     assert facts.persons[0].granted == frozenset()
 
 
-def test_one_embedder_is_no_match():
-    """A face that only one embedder takes for the consenting person is a stranger's."""
-    facts = at_input(picture(face(0, second=3)), [consent(0)]).facts
+def test_several_grants_of_one_person_speak_with_one_voice():
+    """A renewed grant beside the old one is hers all the same; the one that verified speaks."""
+    old = consent(0, ConsentStatus.EXPIRED)
+    for presented in ([old, consent(0)], [consent(0), old], [consent(0), consent(0)]):
+        facts = at_input(picture(face(0)), presented).facts
+        assert facts.persons[0].consent is ConsentStatus.VERIFIED
+
+
+def test_two_people_of_one_face_speak_for_nobody():
+    """Two subjects whose templates both match a face are ambiguous, and neither consents."""
+    twin = replace(consent(0), subject="subject-twin")
+    facts = at_input(picture(face(0)), [consent(0), twin]).facts
     assert facts.persons[0].consent is ConsentStatus.ABSENT
 
 
-def test_two_people_presented_for_one_face_is_no_match():
-    """When two presented people both match a face, nobody's consent counts."""
-    facts = at_input(picture(face(0), face(2, x=100)), [consent(0), consent(0, max_uses=1)]).facts
+def test_who_objected_to_every_edit_has_withdrawn():
+    """A face on the list reads as withdrawn, whatever consent is presented; the others do not."""
+    listed = unit(0)
+
+    def objects(probe):
+        return np.allclose(probe.embeddings["face-embedding"][0], listed["face-embedding"])
+
+    facts = at_input(picture(face(0), face(1, x=100)), [consent(0), consent(1)], objects=objects).facts
+    assert [person.consent for person in facts.persons[:2]] == [ConsentStatus.REVOKED, ConsentStatus.VERIFIED]
+
+
+def test_one_embedder_is_no_match():
+    """A face that only one embedder takes for the consenting person is a stranger's."""
+    facts = at_input(picture(face(0, second=3)), [consent(0)]).facts
     assert facts.persons[0].consent is ConsentStatus.ABSENT
 
 
@@ -243,7 +274,9 @@ def test_only_verified_consents_that_speak_for_a_face_are_used():
 
 
 def measured(before, after, changed, asked, consents=()):
-    return assembly.measured_operations(before, after, changed, consents, frozenset(asked), THRESHOLDS)
+    return assembly.measured_operations(
+        before, after, changed, consents, frozenset(asked), thresholds=THRESHOLDS, objects=nobody_objects
+    )
 
 
 @pytest.mark.parametrize(

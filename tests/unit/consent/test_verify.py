@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime
 
 import numpy as np
 import pytest
@@ -125,17 +125,17 @@ def foreign_template_slipped_in(world: ConsentWorld, person: Person) -> ConsentR
     return world.verify(person.rebind(Presentation("~".join([jwt, extra, *rest]), good.grant)))
 
 
-@attack(5, S.MALFORMED)
+@attack(7, S.MALFORMED)
 def unknown_claim_in_the_credential(world: ConsentWorld, person: Person) -> ConsentResult:
-    return world.verify(person.recredential(person.present(), guardian=[{"jkt": "x"}]))
+    return world.verify(person.recredential(person.present(), nudity=True))
 
 
-@attack(5, S.MALFORMED)
+@attack(7, S.MALFORMED)
 def number_where_a_date_belongs(world: ConsentWorld, person: Person) -> ConsentResult:
     return world.verify(person.recredential(person.present(), birthdate="1234567890"))
 
 
-@attack(5, S.MALFORMED)
+@attack(7, S.MALFORMED)
 def two_templates_for_one_embedder(world: ConsentWorld, person: Person) -> ConsentResult:
     entries = [
         FaceTemplate.of(face(seed)["face-embedding"], model="face-embedding", sha256="a" * 64).model_dump()
@@ -144,32 +144,32 @@ def two_templates_for_one_embedder(world: ConsentWorld, person: Person) -> Conse
     return world.verify(person.recredential(person.present(), face_template=entries))
 
 
-@attack(6, S.ISSUER_UNTRUSTED)
+@attack(5, S.ISSUER_UNTRUSTED)
 def credential_type_the_issuer_may_not_issue(world: ConsentWorld, person: Person) -> ConsentResult:
     return world.verify(person.recredential(person.present(), vct=SIMULATED_VCT))
 
 
-@attack(7, S.MALFORMED)
+@attack(8, S.MALFORMED)
 def credential_that_lasts_too_long(world: ConsentWorld, person: Person) -> ConsentResult:
     return world.verify(person.recredential(person.present(), exp=NOW + 180 * DAY + 1))
 
 
-@attack(7, S.MALFORMED)
+@attack(8, S.MALFORMED)
 def credential_that_ends_before_it_begins(world: ConsentWorld, person: Person) -> ConsentResult:
     return world.verify(person.recredential(person.present(), iat=NOW + 30, exp=NOW + 30))
 
 
-@attack(7, S.EXPIRED)
+@attack(6, S.EXPIRED)
 def credential_expired(world: ConsentWorld, person: Person) -> ConsentResult:
     return world.verify(person.recredential(person.present(), iat=NOW - DAY, nbf=NOW - DAY, exp=NOW - 60))
 
 
-@attack(7, S.NOT_YET_VALID)
+@attack(6, S.NOT_YET_VALID)
 def credential_of_tomorrow(world: ConsentWorld, person: Person) -> ConsentResult:
     return world.verify(person.recredential(person.present(), nbf=NOW + 61))
 
 
-@attack(7, S.NOT_YET_VALID)
+@attack(6, S.NOT_YET_VALID)
 def credential_issued_in_the_future(world: ConsentWorld, person: Person) -> ConsentResult:
     return world.verify(person.recredential(person.present(), iat=NOW + 61))
 
@@ -181,28 +181,54 @@ def _with_vector(world: ConsentWorld, person: Person, vector: object, dim: int =
 
 
 @attack(8, S.MALFORMED)
+def minor_s_credential_outlives_childhood(world: ConsentWorld, _: Person) -> ConsentResult:
+    born = datetime.fromtimestamp(NOW + 30 * DAY, UTC).date()
+    child = world.person(birthdate=born.replace(year=born.year - 18))
+    return world.verify(child.recredential(child.present(), exp=NOW + 60 * DAY))
+
+
+@attack(9, S.MALFORMED)
+def minor_without_a_guardian(world: ConsentWorld, person: Person) -> ConsentResult:
+    return world.verify(person.recredential(person.present(), birthdate="2015-05-17", age_over_18=False))
+
+
+@attack(9, S.MALFORMED)
+def minor_named_as_her_own_guardian(world: ConsentWorld, _: Person) -> ConsentResult:
+    child = world.person(birthdate=MINOR_BIRTHDATE)
+    own = {"jwk": child.key.public.export(), "relation": "parent", "proof_ref": "r"}
+    return world.verify(child.recredential(child.present(), guardian=[own]))
+
+
+@attack(9, S.MALFORMED)
+def one_guardian_named_twice(world: ConsentWorld, _: Person) -> ConsentResult:
+    child = world.person(birthdate=MINOR_BIRTHDATE)
+    guardian = {"jwk": child.guardians[0].public.export(), "relation": "parent", "proof_ref": "r"}
+    return world.verify(child.recredential(child.present(), guardian=[guardian, guardian]))
+
+
+@attack(10, S.MALFORMED)
 def template_of_infinite_length(world: ConsentWorld, person: Person) -> ConsentResult:
     return _with_vector(world, person, np.full(128, np.inf))
 
 
-@attack(8, S.MALFORMED)
+@attack(10, S.MALFORMED)
 def template_scaled_to_match_everybody(world: ConsentWorld, person: Person) -> ConsentResult:
     return _with_vector(world, person, 10 * face(1)["face-embedding"])
 
 
-@attack(8, S.MALFORMED)
+@attack(10, S.MALFORMED)
 def template_of_another_dimension(world: ConsentWorld, person: Person) -> ConsentResult:
     return _with_vector(world, person, face(1)["face-embedding"], dim=64)
 
 
-@attack(9, S.SIGNATURE_INVALID)
+@attack(11, S.SIGNATURE_INVALID)
 def grant_signed_by_the_requester(world: ConsentWorld, person: Person) -> ConsentResult:
     good = person.present()
     forged = person.grant_token(person.grant_claims(good), key=SigningKey.generate(Algorithm.ES256))
     return world.verify(Presentation(good.credential, forged))
 
 
-@attack(9, S.MALFORMED)
+@attack(11, S.MALFORMED)
 def other_token_of_the_holder_passed_off(world: ConsentWorld, person: Person) -> ConsentResult:
     good = person.present()
     return world.verify(
@@ -210,19 +236,53 @@ def other_token_of_the_holder_passed_off(world: ConsentWorld, person: Person) ->
     )
 
 
-@attack(10, S.MALFORMED)
+@attack(11, S.SIGNATURE_INVALID)
+def minor_grants_by_herself(world: ConsentWorld, _: Person) -> ConsentResult:
+    child = world.person(birthdate=MINOR_BIRTHDATE)
+    good = child.present()
+    return world.verify(Presentation(good.credential, child.grant_token(child.grant_claims(good))))
+
+
+@attack(11, S.SIGNATURE_INVALID)
+def one_of_two_guardians_did_not_sign(world: ConsentWorld, _: Person) -> ConsentResult:
+    good = world.person(birthdate=MINOR_BIRTHDATE).present()
+    return world.verify(dataclasses.replace(good, cosigned=()))
+
+
+@attack(11, S.SIGNATURE_INVALID)
+def one_guardian_signed_twice(world: ConsentWorld, _: Person) -> ConsentResult:
+    good = world.person(birthdate=MINOR_BIRTHDATE).present()
+    return world.verify(dataclasses.replace(good, cosigned=(good.grant,)))
+
+
+@attack(11, S.SIGNATURE_INVALID)
+def guardians_signed_different_grants(world: ConsentWorld, _: Person) -> ConsentResult:
+    child = world.person(birthdate=MINOR_BIRTHDATE)
+    good = child.present()
+    wider = child.regrant(good, exp=NOW + DAY)
+    return world.verify(dataclasses.replace(good, cosigned=wider.cosigned))
+
+
+@attack(11, S.SIGNATURE_INVALID)
+def signature_of_a_bystander_added(world: ConsentWorld, person: Person) -> ConsentResult:
+    good = person.present()
+    extra = person.grant_token(person.grant_claims(good), key=SigningKey.generate())
+    return world.verify(dataclasses.replace(good, cosigned=(extra,)))
+
+
+@attack(12, S.MALFORMED)
 def action_outside_the_closed_set(world: ConsentWorld, person: Person) -> ConsentResult:
     details = [{"type": "face_edit", "actions": ["tone", "anything"], "purpose": "personal"}]
     return world.verify(person.regrant(person.present(), authorization_details=details))
 
 
-@attack(10, S.MALFORMED)
+@attack(12, S.MALFORMED)
 def constraint_nobody_understands(world: ConsentWorld, person: Person) -> ConsentResult:
     details = [{"type": "face_edit", "actions": ["tone"], "purpose": "personal", "constraints": {"max": 1}}]
     return world.verify(person.regrant(person.present(), authorization_details=details))
 
 
-@attack(10, S.MALFORMED)
+@attack(12, S.MALFORMED)
 def duplicate_names_in_the_grant(world: ConsentWorld, person: Person) -> ConsentResult:
     good = person.present()
     text = json.dumps(person.grant_claims(person.present(max_uses=1)))
@@ -230,33 +290,33 @@ def duplicate_names_in_the_grant(world: ConsentWorld, person: Person) -> Consent
     return world.verify(Presentation(good.credential, person.grant_token(doubled.encode())))
 
 
-@attack(10, S.MALFORMED)
+@attack(12, S.MALFORMED)
 def grant_without_a_status_entry(world: ConsentWorld, person: Person) -> ConsentResult:
     return world.verify(person.regrant(person.present(), status=...))
 
 
-@attack(10, S.MALFORMED)
+@attack(12, S.MALFORMED)
 def grant_that_ends_before_it_begins(world: ConsentWorld, person: Person) -> ConsentResult:
     return world.verify(person.regrant(person.present(), nbf=NOW, exp=NOW))
 
 
-@attack(10, S.MALFORMED)
+@attack(12, S.MALFORMED)
 def guessable_grant_name(world: ConsentWorld, person: Person) -> ConsentResult:
     return world.verify(person.regrant(person.present(), jti="1"))
 
 
-@attack(11, S.SIGNATURE_INVALID)
+@attack(13, S.SIGNATURE_INVALID)
 def grant_that_names_another_key(world: ConsentWorld, person: Person) -> ConsentResult:
     other = SigningKey.generate().public.thumbprint
     return world.verify(person.regrant(person.present(), cnf={"jkt": other}))
 
 
-@attack(12, S.SIGNATURE_INVALID)
+@attack(14, S.SIGNATURE_INVALID)
 def grant_of_another_credential(world: ConsentWorld, person: Person) -> ConsentResult:
     return world.verify(person.regrant(person.present(), vc_hash="sha256:" + "0" * 64))
 
 
-@attack(12, S.SIGNATURE_INVALID)
+@attack(14, S.SIGNATURE_INVALID)
 def birthdate_left_out_by_the_requester(world: ConsentWorld, person: Person) -> ConsentResult:
     good = person.present()
     jwt, *rest = good.credential.split("~")
@@ -267,57 +327,75 @@ def birthdate_left_out_by_the_requester(world: ConsentWorld, person: Person) -> 
     return world.verify(Presentation(stripped, good.grant))
 
 
-@attack(13, S.EXPIRED)
+@attack(15, S.EXPIRED)
 def grant_expired(world: ConsentWorld, person: Person) -> ConsentResult:
     return world.verify(person.regrant(person.present(), iat=NOW - DAY, nbf=NOW - DAY, exp=NOW - 60))
 
 
-@attack(13, S.NOT_YET_VALID)
+@attack(15, S.NOT_YET_VALID)
 def grant_of_tomorrow(world: ConsentWorld, person: Person) -> ConsentResult:
     return world.verify(person.regrant(person.present(), nbf=NOW + 61))
 
 
-@attack(13, S.NOT_YET_VALID)
+@attack(15, S.NOT_YET_VALID)
 def grant_signed_in_the_future(world: ConsentWorld, person: Person) -> ConsentResult:
     return world.verify(person.regrant(person.present(), iat=NOW + 61))
 
 
-@attack(14, S.WRONG_AUDIENCE)
+@attack(16, S.WRONG_AUDIENCE)
 def grant_carried_to_another_service(world: ConsentWorld, person: Person) -> ConsentResult:
     return world.verify(person.present(), audience=AUDIENCE + ".evil.example")
 
 
-@attack(15, S.WRONG_GRANTEE)
+@attack(17, S.WRONG_GRANTEE)
 def grant_used_by_somebody_else(world: ConsentWorld, person: Person) -> ConsentResult:
     return world.verify(person.present(), grantee="client-2")
 
 
-@attack(16, S.WRONG_PURPOSE)
+@attack(17, S.WRONG_GRANTEE)
+def stolen_self_grant_without_her_key(world: ConsentWorld, person: Person) -> ConsentResult:
+    own = person.present(grantee=person.wallet.subject)
+    return world.verify(own, grantee=person.wallet.subject, nonce="nonce-1")
+
+
+@attack(17, S.WRONG_GRANTEE)
+def stolen_self_grant_with_the_thief_s_key(world: ConsentWorld, person: Person) -> ConsentResult:
+    own = person.present(grantee=person.wallet.subject)
+    thief = SigningKey.generate().public.thumbprint
+    return world.verify(own, grantee=person.wallet.subject, proven=thief, nonce="nonce-1")
+
+
+@attack(18, S.WRONG_PURPOSE)
 def grant_used_for_another_purpose(world: ConsentWorld, person: Person) -> ConsentResult:
     return world.verify(person.present(), purpose=Purpose.ADVERTISING)
 
 
-@attack(17, S.WRONG_IMAGE)
+@attack(19, S.WRONG_IMAGE)
 def grant_carried_to_another_photo(world: ConsentWorld, person: Person) -> ConsentResult:
     return world.verify(person.present(images=[OTHER_PHOTO]))
 
 
-@attack(17, S.WRONG_IMAGE)
+@attack(19, S.WRONG_IMAGE)
+def second_photo_beside_the_granted_one(world: ConsentWorld, person: Person) -> ConsentResult:
+    return world.verify(person.present(images=[PHOTO]), photos=frozenset({PHOTO, OTHER_PHOTO}))
+
+
+@attack(19, S.WRONG_IMAGE)
 def photo_bound_grant_without_any_photo(world: ConsentWorld, person: Person) -> ConsentResult:
     return world.verify(person.present(images=[PHOTO]), photos=frozenset())
 
 
-@attack(18, S.OUT_OF_SCOPE)
+@attack(20, S.OUT_OF_SCOPE)
 def operation_nobody_granted(world: ConsentWorld, person: Person) -> ConsentResult:
     return world.verify(person.present(), operations=frozenset({Operation.TONE, Operation.HAIR}))
 
 
-@attack(18, S.OUT_OF_SCOPE)
+@attack(20, S.OUT_OF_SCOPE)
 def edit_that_says_it_does_nothing(world: ConsentWorld, person: Person) -> ConsentResult:
     return world.verify(person.present(), operations=frozenset())
 
 
-@attack(18, S.OUT_OF_SCOPE)
+@attack(20, S.OUT_OF_SCOPE)
 def action_of_another_purpose_borrowed(world: ConsentWorld, person: Person) -> ConsentResult:
     details = [
         {"type": "face_edit", "actions": ["tone"], "purpose": "personal"},
@@ -327,49 +405,65 @@ def action_of_another_purpose_borrowed(world: ConsentWorld, person: Person) -> C
     return world.verify(grant, operations=frozenset({Operation.MAKEUP}))
 
 
-@attack(18, S.OUT_OF_SCOPE)
+_TOO_MUCH = [{"type": "face_edit", "actions": ["tone", "makeup"], "purpose": "personal"}]
+
+
+@attack(20, S.OUT_OF_SCOPE)
 def minor_grants_what_no_minor_can(world: ConsentWorld, _: Person) -> ConsentResult:
     child = world.person(birthdate=MINOR_BIRTHDATE)
-    return world.verify(child.present(operations={Operation.TONE, Operation.MAKEUP}))
+    return world.verify(child.regrant(child.present(), authorization_details=_TOO_MUCH))
 
 
-@attack(18, S.OUT_OF_SCOPE)
+@attack(20, S.OUT_OF_SCOPE)
 def minor_hides_the_birthdate(world: ConsentWorld, _: Person) -> ConsentResult:
     child = world.person(birthdate=MINOR_BIRTHDATE)
-    good = child.present(operations={Operation.TONE, Operation.MAKEUP})
+    good = child.regrant(child.present(), authorization_details=_TOO_MUCH)
     jwt, *rest = good.credential.split("~")
     kept = [text for text in rest if text and b"birthdate" not in b64url_decode(text)]
     return world.verify(child.rebind(Presentation(sd_jwt.join(jwt, kept), good.grant)))
 
 
-@attack(19, S.REVOKED)
+@attack(21, S.REVOKED)
 def credential_revoked(world: ConsentWorld, person: Person) -> ConsentResult:
     world.issuer.revoke(person.enrolment.entry.idx)
     return world.verify(person.present())
 
 
-@attack(19, S.STATUS_UNAVAILABLE)
+@attack(21, S.STATUS_UNAVAILABLE)
 def credential_points_at_a_list_nobody_trusts(world: ConsentWorld, person: Person) -> ConsentResult:
     status = {"status_list": {"uri": "https://elsewhere.example/1", "idx": 0}}
     return world.verify(person.recredential(person.present(), status=status))
 
 
-@attack(20, S.REVOKED)
+@attack(22, S.REVOKED)
 def grant_withdrawn(world: ConsentWorld, person: Person) -> ConsentResult:
     held = person.grant()
     person.withdraw(held)
     return world.verify(held.presentation())
 
 
-@attack(20, S.STATUS_UNAVAILABLE)
+@attack(22, S.STATUS_UNAVAILABLE)
 def grant_points_beyond_the_list(world: ConsentWorld, person: Person) -> ConsentResult:
     status = {"status_list": {"uri": STATUS_URI, "idx": LIST_SIZE}}
     return world.verify(person.regrant(person.present(), status=status))
 
 
-@attack(21, S.EXHAUSTED)
+@attack(23, S.EXHAUSTED)
 def grant_used_up(world: ConsentWorld, person: Person) -> ConsentResult:
     return world.verify(person.present(max_uses=2), uses=lambda _: 2)
+
+
+@attack(24, S.REPLAYED)
+def proof_used_a_second_time(world: ConsentWorld, person: Person) -> ConsentResult:
+    own = person.present(grantee=person.wallet.subject)
+    world.spent.add("nonce-1")
+    return world.verify(own, proven=person.wallet.subject, nonce="nonce-1")
+
+
+@attack(24, S.REPLAYED)
+def proof_without_a_nonce(world: ConsentWorld, person: Person) -> ConsentResult:
+    own = person.present(grantee=person.wallet.subject)
+    return world.verify(own, proven=person.wallet.subject, nonce="")
 
 
 @pytest.mark.parametrize(("check", "status", "attacking"), ATTACKS)
@@ -396,9 +490,9 @@ def test_every_numbered_check_has_an_attack() -> None:
 
     text = Path(verify.__file__).read_text("utf-8")
     listed = {int(n) for n in re.findall(r"^ ?(\d+)\. ", text.split('"""')[1], re.MULTILINE)}
-    inline = {int(n) for n in re.findall(r"(?:# |and )(\d+)\. ", text)}
+    inline = {int(n) for n in re.findall(r"(?:# |and |, )(\d+)\. ", text)}
     attacked = {param.values[0] for param in ATTACKS}  # type: ignore[attr-defined]
-    assert listed == inline == attacked == set(range(1, 22))
+    assert listed == inline == attacked == set(range(1, 25))
 
 
 @pytest.mark.parametrize("algorithm", list(Algorithm))
@@ -439,13 +533,53 @@ def test_a_grant_to_anybody_serves_anybody() -> None:
     assert world.verify(world.person().present(grantee="any", anyone=True), grantee="x").status is S.VERIFIED
 
 
-def test_one_of_several_photos_is_no_exact_binding() -> None:
-    """A grant that names one of two input photos does not speak for the other."""
+def test_every_photo_before_us_must_be_named() -> None:
+    """A grant that names two photos speaks for either and for both; an unbound one binds nothing."""
     world = ConsentWorld.make()
-    result = world.verify(world.person().present(images=[PHOTO]), photos=frozenset({PHOTO, OTHER_PHOTO}))
-    assert (result.status, result.photo, result.age) == (S.VERIFIED, PhotoBinding.NONE, Age.UNDETERMINED)
-    assert result.photos == {PHOTO}
+    both = world.person().present(images=[PHOTO, OTHER_PHOTO])
+    for photos in ({PHOTO}, {OTHER_PHOTO}, {PHOTO, OTHER_PHOTO}):
+        result = world.verify(both, photos=frozenset(photos))
+        assert (result.status, result.photo, result.photos) == (S.VERIFIED, PhotoBinding.EXACT, photos)
     assert world.verify(world.person().present(), photos=frozenset()).photo is PhotoBinding.NONE
+
+
+def test_a_key_that_proves_itself_may_use_its_grant() -> None:
+    """A grant to a key serves whoever signed a fresh proof with it, whatever client id is given."""
+    world = ConsentWorld.make()
+    person = world.person()
+    friend = SigningKey.generate().public.thumbprint
+    for key in (person.wallet.subject, friend):
+        own = person.present(grantee=key)
+        assert world.verify(own, grantee="", proven=key, nonce="n").status is S.VERIFIED
+
+
+def test_a_client_named_like_a_key_is_no_key() -> None:
+    """A client id of a thumbprint's form never serves a grant to that key."""
+    world = ConsentWorld.make()
+    person = world.person()
+    own = person.present(grantee=person.wallet.subject)
+    assert world.verify(own, grantee=person.wallet.subject).status is S.WRONG_GRANTEE
+
+
+def test_all_guardians_together_consent_for_a_minor() -> None:
+    """Every guardian's signature over the same grant, in any order, is a minor's consent."""
+    world = ConsentWorld.make()
+    good = world.person(birthdate=MINOR_BIRTHDATE).present()
+    turned = Presentation(good.credential, good.cosigned[0], (good.grant,))
+    for presentation in (good, turned):
+        result = world.verify(presentation)
+        assert (result.status, result.age) == (S.VERIFIED, Age.MINOR)
+
+
+def test_childhood_ends_with_the_birthday() -> None:
+    """What guardians granted ends on the eighteenth birthday: the credential under it does."""
+    world = ConsentWorld.make()
+    born = datetime.fromtimestamp(NOW + 10 * DAY, UTC).date()
+    child = world.person(birthdate=born.replace(year=born.year - 18))
+    good = child.present()
+    assert world.verify(good).status is S.VERIFIED
+    world.clock.now = NOW + 11 * DAY
+    assert world.verify(good).status is S.EXPIRED
 
 
 def test_unbound_adult_is_undetermined_and_unbound_minor_is_a_minor() -> None:
@@ -460,20 +594,23 @@ def test_unbound_adult_is_undetermined_and_unbound_minor_is_a_minor() -> None:
 
 
 def test_contradicting_ages_read_as_the_lower() -> None:
-    """An adult birthdate beside ``age_over_18: false`` is a minor."""
+    """An adult birthdate beside ``age_over_18: false`` is a minor, who needs guardians."""
     world = ConsentWorld.make()
-    person = world.person()
-    result = world.verify(person.recredential(person.present(images=[PHOTO]), age_over_18=False))
-    assert (result.status, result.age) == (S.VERIFIED, Age.MINOR)
+    child = world.person(birthdate=MINOR_BIRTHDATE)
+    result = world.verify(child.recredential(child.present(), birthdate="1990-05-17"))
+    assert result.age is Age.MINOR
+    assert world.verify(world.person().present()).status is S.VERIFIED
 
 
 @pytest.mark.parametrize(
     ("evidence", "expected"),
     [
         (LIVENESS, Assurance.SUBSTANTIAL),
-        (Evidence(loa=Assurance.LOW, method="m", liveness="l"), Assurance.LOW),
+        (Evidence(loa=Assurance.LOW, method="m", liveness="supervised_session"), Assurance.LOW),
         (Evidence(loa=Assurance.HIGH, method="m"), Assurance.SELF_ASSERTED),
         (Evidence(loa=Assurance.HIGH, method="m", liveness=" "), Assurance.SELF_ASSERTED),
+        (Evidence(loa=Assurance.HIGH, method="m", liveness="looked alive"), Assurance.SELF_ASSERTED),
+        (Evidence(loa=Assurance.HIGH, method="m", liveness="passive"), Assurance.LOW),
         (Evidence(loa=Assurance.NONE, method="m"), Assurance.NONE),
     ],
 )

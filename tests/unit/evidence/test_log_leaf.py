@@ -5,8 +5,16 @@ from __future__ import annotations
 import pytest
 
 from consent_edit.errors import CheckFailed, StoreUnavailable
-from consent_edit.evidence.log import Event, commitment, draft_leaf, log_refusal, public_codes
-from consent_edit.store.sqlite import Store
+from consent_edit.evidence.log import (
+    Depicted,
+    Event,
+    commitment,
+    draft_leaf,
+    log_refusal,
+    log_release,
+    public_codes,
+)
+from consent_edit.store.store import Store
 
 NOW = 1_800_000_000
 DIGEST = "sha256:" + "a" * 64
@@ -35,7 +43,9 @@ def test_consent_codes_are_masked():
 def test_leaf_holds_commitments_and_the_record_their_salts():
     """Grant id and input digest are nowhere in the leaf, and open only with the private record's salts."""
     store, drafted = Store.open(":memory:"), draft()
-    entry = log_refusal(store, record={"stage": "input", "codes": ["consent.revoked"]}, draft=drafted)
+    entry = log_refusal(
+        store, people=(), record={"stage": "input", "codes": ["consent.revoked"]}, draft=drafted
+    )
     leaf = store.leaf(entry.index)
     assert b"private" not in leaf
     assert b"revoked" not in leaf
@@ -47,6 +57,29 @@ def test_leaf_holds_commitments_and_the_record_their_salts():
     assert opened == drafted.leaf.commitments["grant.0"]
     for salt in drafted.salts.values():
         assert salt.encode() not in leaf
+
+
+def test_what_is_kept_of_a_person_opens_her_commitment_and_dies_with_her_key():
+    """Each depicted person keeps her own grant's salt and the pictures'; erased, nobody can open the leaf."""
+    store = Store.open(":memory:")
+    drafted = draft(
+        event=Event.RELEASE,
+        subjects={"input": DIGEST, "grant.0": "urn:grant:hers", "grant.1": "urn:grant:his"},
+    )
+    people = [Depicted("her-key", "grant.0", {"grant": "a"}), Depicted("his-key", "grant.1", {"grant": "b"})]
+    log_release(
+        store, grants=(), nonces=(), people=people, record={"stage": "output", "codes": []}, draft=drafted
+    )
+    assert store.decision("d-1")["salts"] == {}
+    (entry,) = store.subject_entries("her-key")
+    salts = entry["data"]["salts"]
+    assert (entry["decision_id"], set(salts)) == ("d-1", {"input", "grant.0"})
+    assert commitment("grant.0", "urn:grant:hers", salts["grant.0"]) in store.leaf(0).decode()
+    before = store.log_state()
+    assert store.erase_subject("her-key") == 1
+    assert store.subject_entries("her-key") == ()
+    assert len(store.subject_entries("his-key")) == 1
+    assert store.log_state() == before
 
 
 def test_commitments_do_not_link():
@@ -82,6 +115,6 @@ def test_leaf_of_a_wrong_form(changes):
 def test_refusal_that_cannot_be_written():
     """A closed store raises rather than forget the refusal."""
     store = Store.open(":memory:")
-    log_refusal(store, record={"stage": "input"}, draft=draft())
+    log_refusal(store, people=(), record={"stage": "input"}, draft=draft())
     with pytest.raises(StoreUnavailable):
-        log_refusal(store, record={"stage": "input"}, draft=draft())
+        log_refusal(store, people=(), record={"stage": "input"}, draft=draft())

@@ -45,3 +45,40 @@ def test_an_incomplete_file_is_unavailable_not_guessed(tmp_path, broken):
     (tmp_path / "thresholds.toml").write_text(broken, encoding="utf-8")
     with pytest.raises(Unavailable):
         load_thresholds(tmp_path / "thresholds.toml")
+
+
+def test_enrolment_and_the_list_ask_every_embedder_for_at_least_what_matching_asks():
+    """No pair of enrolment photos, and no entry of the list, passes on less than a match needs."""
+    shipped = load_thresholds()
+    for stricter in (shipped.enrolment, shipped.never):
+        assert stricter.keys() == shipped.matching.keys()
+        assert all(stricter[role] >= cosine for role, cosine in shipped.matching.items())
+        assert any(stricter[role] > cosine for role, cosine in shipped.matching.items())
+
+
+@pytest.mark.parametrize(
+    ("name", "tighter"),
+    [
+        ("match_probe_width", "higher"),
+        ("never_face_embedding", "lower"),
+        ("never_face_embedding_second", "lower"),
+        ("enrol_face_embedding", "higher"),
+        ("enrol_face_embedding_second", "higher"),
+        ("enrol_face_width", "higher"),
+        ("enrol_detection", "higher"),
+        ("enrol_sharpness", "higher"),
+        ("enrol_yaw", "lower"),
+        ("enrol_pitch", "lower"),
+        ("enrol_roll", "lower"),
+        ("enrol_brightness_low", "higher"),
+        ("enrol_brightness_high", "lower"),
+        ("enrol_clipped", "lower"),
+    ],
+)
+def test_tighter_always_means_more_is_refused(name, tighter):
+    """A floor is only raised and a ceiling only lowered; the list finds more when lowered."""
+    shipped = getattr(load_thresholds(), name)
+    step = 0.01 if tighter == "higher" else -0.01
+    assert getattr(load_thresholds(tightened={name: shipped + step}), name) == shipped + step
+    with pytest.raises(ArgumentRejected):
+        load_thresholds(tightened={name: shipped - step})

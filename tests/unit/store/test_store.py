@@ -11,31 +11,16 @@ import threading
 from pathlib import Path
 
 import pytest
+from store_world import NOW, ROOT, release
 
-from consent_edit.errors import ConsentInvalid, StoreUnavailable
+from consent_edit.errors import ConsentInvalid, InputError, StoreUnavailable
+from consent_edit.store import merkle
 from consent_edit.store.ledger import CLOCK_SLACK_S
 from consent_edit.store.merkle import EMPTY_ROOT, leaf_hash
-from consent_edit.store.sqlite import Store
+from consent_edit.store.schema import SCHEMA_VERSION
+from consent_edit.store.store import Store
+from consent_edit.store.vault import SubjectEntry
 from consent_edit.vocabulary import ConsentStatus
-
-NOW = 1_800_000_000
-ROOT = Path(__file__).resolve().parents[3]
-
-
-def release(store: Store, name: str, grants=(("grant-1", 20),), now: int = NOW):
-    return store.commit_release(
-        grants=grants,
-        record={"decision_id": name, "stage": "output", "codes": ["consent.revoked"]},
-        leaf={"v": 1, "decision": name},
-        now=now,
-    )
-
-
-@pytest.fixture(params=["file", "memory"])
-def store(request, tmp_path):
-    opened = Store.open(tmp_path / "store.db" if request.param == "file" else ":memory:")
-    yield opened
-    opened.close()
 
 
 def test_release_is_kept_whole(store):
@@ -84,28 +69,6 @@ def test_same_grant_twice_is_one_use_under_the_smaller_cap(store):
     assert store.uses("grant-1") == 1
     with pytest.raises(ConsentInvalid):
         release(store, "d-2", grants=(("grant-1", 9), ("grant-1", 1), ("grant-1", None)))
-
-
-def test_eight_threads_racing_for_twenty_uses(store):
-    """Eight racing threads with a cap of 20 get exactly 20 releases, each with its own leaf."""
-    won, lost, start = [], [], threading.Barrier(8)
-
-    def race(number: int) -> None:
-        start.wait()
-        for attempt in range(5):
-            try:
-                won.append(release(store, f"d-{number}-{attempt}").index)
-            except ConsentInvalid:
-                lost.append(number)
-
-    threads = [threading.Thread(target=race, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert (len(won), len(lost)) == (20, 20)
-    assert sorted(won) == list(range(20))
-    assert store.uses("grant-1") == store.log_state().size == 20
 
 
 def test_two_processes_racing_share_the_cap(tmp_path):
@@ -163,6 +126,23 @@ def test_doubled_decision_id_undoes_everything(store):
     assert store.uses("grant-1") == 1
 
 
+@pytest.mark.parametrize("step", ["inclusion_path", "root"])
+def test_failure_after_counting_burns_nothing(store, monkeypatch, step):
+    """When the leaf cannot be appended, the use, nonce, entry and record written before it are undone."""
+    before = store.log_state()
+
+    def broken(*_):
+        raise OSError("the disk went away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(merkle, step, broken)
+        with pytest.raises(StoreUnavailable):
+            release(store, "d-1", nonces=[("n", NOW)], subjects=[SubjectEntry("ada", {"salt": "s"})])
+    assert store.log_state() == before
+    assert (store.uses("grant-1"), store.nonce_spent("n"), store.subject_entries("ada")) == (0, False, ())
+    assert release(store, "d-1", nonces=[("n", NOW)]).index == 0
+
+
 @pytest.mark.parametrize(
     "record", [{"stage": "output"}, {"decision_id": "d"}, {"decision_id": "", "stage": "x"}]
 )
@@ -214,7 +194,7 @@ def test_full_disk_refuses(tmp_path):
     path = tmp_path / "s.db"
     store = Store.open(path)
     release(store, "d-0")
-    with store._engine.connect() as connection:
+    with store._database.engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA max_page_count=1").scalar()
     with pytest.raises(StoreUnavailable):
         for number in range(1, 400):
@@ -251,7 +231,7 @@ def test_somebody_elses_database(tmp_path):
     assert caught.value.code == "check.store-version"
     Store.open(tmp_path / "t.db").close()
     with sqlite3.connect(tmp_path / "t.db") as newer:
-        newer.execute("PRAGMA user_version=2")
+        newer.execute(f"PRAGMA user_version={SCHEMA_VERSION + 1}")
     with pytest.raises(StoreUnavailable):
         Store.open(tmp_path / "t.db")
 
@@ -268,7 +248,7 @@ def test_read_only_store_refuses():
     script = """
         import os, sys
         from consent_edit.errors import StoreUnavailable
-        from consent_edit.store.sqlite import Store
+        from consent_edit.store.store import Store
         Store.open(":memory:").close()
         if os.getuid() == 0:
             os.setgid(65534); os.setuid(65534)
@@ -294,7 +274,7 @@ def test_store_is_private_and_durable(tmp_path):
     path = tmp_path / "s.db"
     store = Store.open(path)
     assert path.stat().st_mode & 0o777 == 0o600
-    with store._engine.connect() as connection:
+    with store._database.engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
 
@@ -324,7 +304,64 @@ def test_grant_ids_are_not_stored(tmp_path):
 def test_store_does_not_cross_a_fork(tmp_path):
     """A forked child may not use its parent's connections."""
     store = Store.open(tmp_path / "s.db")
-    store._pid += 1
+    store._database._pid += 1
     with pytest.raises(StoreUnavailable) as caught:
         store.log_state()
     assert caught.value.code == "check.store-process"
+
+
+def test_leaf_and_decision_that_are_not_there(store):
+    """Asking for what was never logged is an error with its own code."""
+    release(store, "d-1")
+    for ask, code in (
+        (lambda: store.leaf(1), "check.no-leaf"),
+        (lambda: store.decision("d-2"), "check.no-decision"),
+        (lambda: store.inclusion_proof(1, 1), "check.store-unavailable"),
+        (lambda: store.consistency_proof(2, 1), "check.store-unavailable"),
+        (lambda: store.inclusion_proof(0, 2), "check.store-damaged"),
+    ):
+        with pytest.raises(StoreUnavailable) as caught:
+            ask()
+        assert caught.value.code == code
+    assert store.inclusion_proof(0, 1) == ()
+    assert store.consistency_proof(1, 1) == ()
+
+
+@pytest.mark.parametrize("text", [b"{", b"[]"])
+def test_damaged_record_is_not_read(tmp_path, text):
+    """A record changed by hand into something else raises instead of being believed."""
+    store = Store.open(tmp_path / "s.db")
+    release(store, "d-1")
+    with sqlite3.connect(tmp_path / "s.db") as by_hand:
+        by_hand.execute("UPDATE decisions SET record=?", (text,))
+    with pytest.raises(StoreUnavailable) as caught:
+        store.decision("d-1")
+    assert caught.value.code == "check.store-damaged"
+
+
+def test_file_system_without_write_ahead_log(tmp_path, monkeypatch):
+    """Where SQLite cannot keep a write-ahead log, the store is refused instead of being less durable."""
+    connect = sqlite3.dbapi2.connect
+
+    def without_shared_memory(path, **more):
+        return connect(f"file:{path}?vfs=unix-dotfile", **{**more, "uri": True})
+
+    monkeypatch.setattr(sqlite3.dbapi2, "connect", without_shared_memory)
+    with pytest.raises(StoreUnavailable, match="write-ahead"):
+        Store.open(tmp_path / "s.db")
+
+
+def test_refusal_leaves_entries_of_a_person(store):
+    """A refusal, too, can leave in the vault what opens its leaf for the person depicted."""
+    entry = SubjectEntry("ada", {"salts": {"grant.0": "ab"}})
+    store.commit_refusal(
+        record={"decision_id": "r", "stage": "input"}, leaf={"v": 1}, now=NOW, subjects=[entry]
+    )
+    assert store.subject_entries("ada") == ({"decision_id": "r", "data": {"salts": {"grant.0": "ab"}}},)
+
+
+def test_nameless_subject_undoes_the_release(store):
+    """A person without a name could not be found again for erasure, so nothing is released."""
+    with pytest.raises(InputError):
+        release(store, "d-1", subjects=[SubjectEntry("", {})])
+    assert (store.uses("grant-1"), store.log_state().size) == (0, 0)

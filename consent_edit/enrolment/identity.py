@@ -1,0 +1,152 @@
+"""Whether the person before the camera is whom the register knows, and nobody else is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from consent_edit.consent.admission import gathered
+from consent_edit.consent.binding import Guardian
+from consent_edit.consent.capture import Capture, enrolment_templates, pair_scores
+from consent_edit.consent.issue import Enrolment
+from consent_edit.consent.match import Probe
+from consent_edit.consent.templates import FaceTemplate
+from consent_edit.enrolment.audit import REVIEW_CODE, Attempt, Cause
+from consent_edit.enrolment.register import Comparison, Issued, Register, RegisterEntry, probe_of
+from consent_edit.enrolment.review import Finding
+from consent_edit.errors import EnrolmentRefused
+from consent_edit.thresholds import Thresholds
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shown:
+    """Photos that all show one person, read for comparison.
+
+    Attributes:
+        probes: The photos, and last their mean.
+        templates: What they make together.
+        models: Role of embedder -> hex SHA-256 of the weight file.
+    """
+
+    probes: tuple[Probe, ...] = field(repr=False)
+    templates: tuple[FaceTemplate, ...] = field(repr=False)
+    models: Mapping[str, str]
+
+
+def read(
+    captures: Sequence[Capture], models: Mapping[str, str], thresholds: Thresholds, attempt: Attempt
+) -> Shown:
+    """Read photos; refused unless each is good and all are of one person.
+
+    Raises:
+        EnrolmentRefused: as :func:`enrolment_templates`, or an embedder's weight file is not named.
+        CheckFailed: fewer than two embedders.
+    """
+    attempt.scores["pair"] = pair_scores(captures, thresholds)
+    vectors = enrolment_templates(captures, thresholds)
+    probes = (*(Probe(capture.embeddings) for capture in captures), probe_of(vectors))
+    return Shown(probes=probes, templates=gathered(vectors, models, ()), models=models)
+
+
+def earlier_entry(
+    register: Register,
+    shown: Shown,
+    keys: Sequence[str],
+    *,
+    birthdate: date,
+    finding: Finding,
+    attempt: Attempt,
+) -> tuple[RegisterEntry, ...]:
+    """The entry that an enrolment goes on with: none for a new person, one for somebody known.
+
+    A known key must show its own face and day of birth. A face known under other keys is refused, unless a
+    review found that it is the same person, who lost her key, or another one.
+
+    Raises:
+        EnrolmentRefused: ``input.enrolment-review``.
+        StoreUnavailable: the register cannot be read.
+    """
+    own = register.of_keys(keys)
+    if len(own) > 1 or any(not _same_face(register, entry, shown, attempt) for entry in own):
+        raise needs_review(attempt, Cause.OTHER_FACE)
+    hits = register.search(shown.probes, shown.models, but=[key for entry in own for key in entry.keys])
+    attempt.scores["register"] = lowest(comparison for _, comparison in hits)
+    known = own
+    match finding:
+        case Finding.OTHER_PERSON:
+            pass
+        case Finding.SAME_PERSON if len(hits) == 1 and not own:
+            known = (hits[0][0],)
+        case _ if hits:
+            raise needs_review(attempt, Cause.DUPLICATE)
+        case _:
+            pass
+    if any(entry.birthdate not in (birthdate, date.min) for entry in known):
+        raise needs_review(attempt, Cause.OTHER_BIRTHDATE)
+    return known
+
+
+def require_same_face(
+    register: Register, entry: RegisterEntry, shown: Shown, *, reviewed: bool, attempt: Attempt
+) -> None:
+    """Every photo against the register; a review counts only where nothing can be compared any more.
+
+    Raises:
+        EnrolmentRefused: ``input.enrolment-review``.
+    """
+    if _same_face(register, entry, shown, attempt):
+        return
+    if attempt.scores["own"]:
+        raise needs_review(attempt, Cause.OTHER_FACE)
+    if not reviewed:
+        raise needs_review(attempt, Cause.INCOMPARABLE)
+
+
+def entered(
+    known: Sequence[RegisterEntry],
+    issued: Sequence[Enrolment],
+    *,
+    birthdate: date,
+    guardians: Sequence[Guardian],
+    now: int,
+) -> RegisterEntry:
+    """What the register says of a person from now on; new templates replace those of the same weight file."""
+    new = issued[0].face_template
+    made = {(template.model, template.sha256) for template in new}
+    keys = (*(key for entry in known for key in entry.keys), *(one.subject for one in issued))
+    before = tuple(old for entry in known for old in entry.issued if old.exp > now)
+    earlier = (old for entry in known for old in entry.face_template)
+    return RegisterEntry(
+        keys=tuple(dict.fromkeys(keys)),
+        issued=(*before, *(Issued(entry=one.entry, key=one.subject, exp=one.exp) for one in issued)),
+        face_template=(*new, *(old for old in earlier if (old.model, old.sha256) not in made)),
+        birthdate=birthdate,
+        guardian=tuple(guardians),
+    )
+
+
+def needs_review(attempt: Attempt, cause: Cause) -> EnrolmentRefused:
+    """One sentence for all of them: it says nothing of anybody else."""
+    attempt.cause = cause
+    return EnrolmentRefused(
+        "this enrolment cannot be made without a review",
+        code=REVIEW_CODE,
+        remedy="have it reviewed: consent-edit issuer review prepare",
+    )
+
+
+def lowest(compared: Iterable[Comparison]) -> dict[str, float]:
+    """Role -> the lowest score of several comparisons."""
+    found: dict[str, float] = {}
+    for one in compared:
+        for role, score in one.scores.items():
+            found[role] = min(score, found.get(role, score))
+    return found
+
+
+def _same_face(register: Register, entry: RegisterEntry, shown: Shown, attempt: Attempt) -> bool:
+    """Whether every photo, and their mean, is accepted against an entry."""
+    compared = [register.compare(probe, entry.face_template, shown.models) for probe in shown.probes]
+    attempt.scores["own"] = lowest(compared)
+    return all(one.accepted for one in compared)

@@ -1,0 +1,91 @@
+"""Judgement, steps 3 and 4 before a pipeline runs and 8 and 9 after: what is seen, beside who consented."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from consent_edit.assembly import Assembled, Objects, assemble_input, assemble_output, measured_operations
+from consent_edit.consultation import first_refusal, read_consents, strictest
+from consent_edit.evidence.finish import Candidate
+from consent_edit.gate import Finished
+from consent_edit.intake.canonical import CanonicalImage
+from consent_edit.objections import Objections
+from consent_edit.operator import Operator, Snapshot
+from consent_edit.perception.observation import ImageObservation, Perception
+from consent_edit.reception import Received
+from consent_edit.request import EditRequest
+
+
+class Judge:
+    """Turns a request, and later the finished file, into facts for the gate to decide on.
+
+    Args:
+        operator: Trust, policy, keys and store.
+        perception: What looks and reads.
+    """
+
+    def __init__(self, operator: Operator, perception: Perception) -> None:
+        self._operator = operator
+        self._perception = perception
+        self._objections = Objections(operator)
+
+    def before(self, request: EditRequest, received: Received, snapshot: Snapshot) -> Assembled:
+        """Facts of the input stage, consents read now.
+
+        Raises:
+            CheckFailed: the clock went backwards, or an objection cannot be read.
+            StoreUnavailable: use counts or objections cannot be read.
+        """
+        return assemble_input(
+            received.seen,
+            received.prompt,
+            read_consents(self._operator, request, received, received.operations, snapshot),
+            received.operations,
+            thresholds=strictest(snapshot),
+            environment=snapshot.trust.environment,
+            objects=self._objects(received.seen),
+        )
+
+    def after(
+        self, request: EditRequest, received: Received, candidate: Candidate, snapshot: Snapshot
+    ) -> Finished:
+        """What the decoded file shows, against the input picture, and consent as it stands now.
+
+        Raises:
+            CheckFailed: as :meth:`before`.
+            StoreUnavailable: as :meth:`before`.
+        """
+        seen = self._perception.observe_image(candidate.image)
+        content = CanonicalImage.of(candidate.image.pixels[: candidate.picture_rows])
+        shown = replace(seen, height=content.height)  # without the band below
+        change = self._perception.observe_change(received.image, content, received.seen, shown)
+        current = self._operator.snapshot()
+        thresholds = strictest(snapshot, current)
+        asked, in_force = received.operations, (snapshot, current)
+        consents = read_consents(self._operator, request, received, asked, *in_force)
+        objects = self._objects(shown)
+        measured = measured_operations(received.seen, shown, change, consents, asked, thresholds=thresholds, objects=objects)
+        wider = read_consents(self._operator, request, received, asked | measured, *in_force)
+        assembled = assemble_output(
+            received.seen,
+            shown,
+            received.prompt,
+            change,
+            first_refusal(consents, wider),
+            asked | measured,
+            thresholds=thresholds,
+            environment=snapshot.trust.environment,
+            objects=objects,
+        )
+        return Finished(
+            candidate=candidate,
+            observed_digest=seen.digest,
+            input_digest=received.image.digest,
+            trust_digest=current.trust.digest,
+            assembled=assembled,
+            purpose=request.purpose,
+            proof=received.proof,
+        )
+
+    def _objects(self, seen: ImageObservation) -> Objects:
+        return lambda probe: self._objections.listed(probe, seen.models)

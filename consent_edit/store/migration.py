@@ -1,0 +1,78 @@
+"""What a store is opened on: an empty database is laid out, an older store brought up, all else refused."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import Connection, inspect, select
+
+from consent_edit.errors import StoreUnavailable
+from consent_edit.store.database import insert_into
+from consent_edit.store.schema import (
+    APPLICATION_ID,
+    METADATA,
+    SCHEMA_VERSION,
+    SINCE_VERSION_2,
+    STORE_INFO,
+)
+
+_SCHEMA: Final = "schema"
+
+
+def prepare(connection: Connection) -> bool:
+    """Bring the database to this version, inside the caller's writing transaction.
+
+    1. Empty: every table is made.
+    2. A store of version 1 (SQLite): the tables it lacks are made; what it holds stays as it is.
+    3. A store of this version: nothing.
+
+    Returns:
+        Whether the vault's tables were made just now, so that it has no name and no key yet.
+
+    Raises:
+        StoreUnavailable: ``check.store-version``: it is none of these; nothing was written.
+    """
+    if connection.dialect.name == "postgresql":
+        return _prepare_postgres(connection)
+    return _prepare_sqlite(connection)
+
+
+def _prepare_sqlite(connection: Connection) -> bool:
+    version = connection.exec_driver_sql("PRAGMA user_version").scalar()
+    application = connection.exec_driver_sql("PRAGMA application_id").scalar()
+    tables = connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar()
+    match (application, version):
+        case (0, 0) if tables == 0:  # 1
+            METADATA.create_all(connection)
+            connection.exec_driver_sql(f"PRAGMA application_id={APPLICATION_ID}")
+        case (number, 1) if number == APPLICATION_ID:  # 2
+            METADATA.create_all(connection, tables=SINCE_VERSION_2, checkfirst=False)
+        case (number, now) if number == APPLICATION_ID and now == SCHEMA_VERSION:  # 3
+            return False
+        case _:
+            raise _foreign("the file")
+    connection.exec_driver_sql(f"PRAGMA user_version={SCHEMA_VERSION}")
+    return True
+
+
+def _prepare_postgres(connection: Connection) -> bool:
+    there = set(inspect(connection).get_table_names())
+    if STORE_INFO.name in there:
+        version = connection.scalar(select(STORE_INFO.c.value).where(STORE_INFO.c.name == _SCHEMA))
+        if version != str(SCHEMA_VERSION).encode("ascii"):
+            raise _foreign("the database")
+        return False  # 3
+    if there & set(METADATA.tables):
+        raise _foreign("the database")
+    METADATA.create_all(connection)  # 1
+    value = str(SCHEMA_VERSION).encode("ascii")
+    connection.execute(insert_into(connection, STORE_INFO).values(name=_SCHEMA, value=value))
+    return True
+
+
+def _foreign(what: str) -> StoreUnavailable:
+    return StoreUnavailable(
+        f"{what} is not a store of this version",
+        code="check.store-version",
+        remedy="if a newer release wrote it, use that one; if it is no store, name another",
+    )

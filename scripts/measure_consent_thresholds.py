@@ -1,0 +1,283 @@
+"""Measures what small probes, enrolment and the never-edit-me list rest on.
+
+``measure_consent_thresholds.py probes|never|enrol|quality FOLDER``: FOLDER holds labelled photographs,
+``lfw/<person>/<photo>.jpg``. ``--readings FILE`` keeps the embeddings of one whole pass between runs: it
+holds templates of the people shown, so keep it out of the project and erase it. One thread; prints
+figures only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from labelled_faces import (
+    ROLES,
+    Eyes,
+    Reading,
+    Rows,
+    Template,
+    all_readings,
+    by_person,
+    clustered,
+    reach,
+    scores_of,
+    template_of,
+    wilson,
+)
+from measure_perception import LIMITS, Pixels, read, say
+from numpy.typing import NDArray
+from scipy.stats import chi2, genpareto
+
+from consent_edit.perception.quality import measured
+
+MEASURES = ("width", "detection", "sharpness", "yaw", "pitch", "roll", "brightness", "clipped")
+
+
+def pair_scores(probes: Sequence[Reading], templates: Sequence[Template]) -> Rows:
+    """(probes, templates, 2): :func:`scores_of` of every probe against every template."""
+    result = np.empty((len(probes), len(templates), len(ROLES)), np.float32)
+    for number, role in enumerate(ROLES):
+        known = np.stack([one[role] for one in templates]).T
+        for row, probe in enumerate(probes):
+            result[row, :, number] = reach((probe.views[role] @ known).T)
+    return result
+
+
+def distance(scores: Rows, limits: Mapping[str, float] = LIMITS.matching) -> Rows:
+    """How far from both embedders' agreement, the worse of the two; 1 is where the limits accept.
+
+    Per embedder (1 - score) / (1 - limit), so that one number moves both thresholds together.
+    """
+    wanted = np.array([limits[role] for role in ROLES])
+    return np.asarray(((1 - scores) / (1 - wanted)).max(axis=-1))
+
+
+def thresholds_at(far: float, limits: Mapping[str, float] = LIMITS.matching) -> str:
+    """The two cosines that a joint distance stands for."""
+    return " and ".join(f"{1 - far * (1 - limits[role]):.3f}" for role in ROLES)
+
+
+def never(readings: Sequence[Reading]) -> None:
+    """Joint tail of all pairs of different people, carried on to the never-edit-me thresholds."""
+    scores = pair_scores(readings, [template_of([one]) for one in readings])
+    scores = np.maximum(scores, scores.swapaxes(0, 1))  # a pair counts by its better direction
+    upper = np.triu_indices(len(readings), 1)
+    who = np.array([one.person for one in readings])
+    mated, scores = who[upper[0]] == who[upper[1]], scores[upper]
+    far = distance(scores, LIMITS.never)
+    others, count = far[~mated], int((~mated).sum())
+    say(f"{len(readings)} photographs, {mated.sum()} mated and {count} non-mated pairs")
+    passed = scores[~mated] >= np.array([LIMITS.matching[role] for role in ROLES])
+    alone, both = passed.mean(axis=0), passed.all(axis=1).mean()
+    say(
+        f"the matching thresholds: FMR alone {alone[0]:.1e} and {alone[1]:.1e}, both {both:.1e}: "
+        f"{both / alone.prod():.0f} times what independent embedders would give"
+    )
+    for limit in (1.0, 1.1, 1.2, 1.3, 1.4, 1.5):
+        hits = int((others <= limit).sum())
+        say(
+            f"at {thresholds_at(limit, LIMITS.never)}: {hits} non-mated pairs pass, FMR below "
+            f"{chi2.ppf(0.95, 2 * hits + 2) / 2 / count:.1e} (95 %); TAR {(far[mated] <= limit).mean():.3f}, "
+            f"with 2 or 3 photographs averaged {averaged_tar(readings, limit)}"
+        )
+    for peaks in (200, 400, 800, 1600):
+        say(tail(np.sort(others)[: peaks + 1], count))
+
+
+def tail(nearest: Rows, pairs: int) -> str:
+    """Peaks over threshold: the FMR at distance 1 by a fitted tail, and its 95 % bound, bootstrapped.
+
+    The bound is of the exponential tail. The shape of the generalised Pareto, near 0, says whether it holds.
+    """
+    edge, peaks = float(nearest[-1]), nearest[-1] - nearest[:-1]
+    share, rng = len(peaks) / pairs, np.random.default_rng(0)
+    shape, _, scale = genpareto.fit(peaks, floc=0)
+    free = share * float(genpareto.sf(edge - 1, shape, scale=scale))
+    drawn = [share * np.exp((1 - edge) / rng.choice(peaks, len(peaks)).mean()) for _ in range(1000)]
+    return (
+        f"tail of the nearest {len(peaks)} pairs (up to distance {edge:.2f}): exponential: FMR "
+        f"{share * np.exp((1 - edge) / peaks.mean()):.1e} at the thresholds, below "
+        f"{np.quantile(drawn, 0.95):.1e} (95 %); generalised Pareto: shape {shape:+.2f}, FMR {free:.1e}"
+    )
+
+
+def averaged_tar(readings: Sequence[Reading], limit: float) -> str:
+    """Share of further photographs found by an entry averaged from a person's first two or three."""
+    hits, who = [], []
+    for name, photos in by_person(readings).items():
+        known = photos[: min(3, len(photos) - 1)]
+        if len(known) < 2:
+            continue
+        for one in photos[len(known) :]:
+            hits.append(bool(distance(scores_of(one, template_of(known)), LIMITS.never) <= limit))
+            who.append(name)
+    return clustered(np.array(hits), who)
+
+
+def probes(folder: Path, readings: Sequence[Reading], count: int) -> None:
+    """FMR and TAR of the joint rule when the probe's face is only so many pixels wide."""
+    shared = [photos for photos in by_person(readings).values() if len(photos) > 1]
+    chosen = [one for photos in shared for one in photos[:1]]
+    random.Random(0).shuffle(chosen)
+    chosen, templates, eyes = chosen[:count], [template_of([one]) for one in readings], Eyes()
+    for wanted in (0, 64, 48, 40, 32, 28, 24, 20, 16):
+        small = [one for probe in chosen for one in eyes.read(shrunk(folder, probe, wanted), probe.file)]
+        far = distance(pair_scores(small, templates))
+        mated = np.array([[one.person == other.person for other in readings] for one in small])
+        same = np.array([[one.file == other.file for other in readings] for one in small])
+        widths = np.array([one.width for one in small])
+        hits = [(far[~mated] <= t).sum() for t in (1.0, 1.1, 1.2)]
+        rates = ", ".join(f"{n / (~mated).sum():.1e} ({n})" for n in hits)
+        right = far[mated & ~same] <= 1
+        say(
+            f"{wanted or 'as they are'} px: {len(small)} of {len(chosen)} found, boxes {widths.mean():.0f} "
+            f"px (least {widths.min():.0f}); FMR of {(~mated).sum()} pairs at distance 1, 1.1, 1.2: {rates}; "
+            f"TAR {right.mean():.3f} of {len(right)}"
+        )
+
+
+def shrunk(folder: Path, reading: Reading, width: int) -> Pixels:
+    """The photograph scaled so that its face is so many pixels wide; as it is for 0."""
+    picture = read(folder / reading.file)
+    if not width:
+        return picture
+    size = [max(1, round(side * width / reading.width)) for side in picture.shape[1::-1]]
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def enrol(readings: Sequence[Reading]) -> None:
+    """What the pair check refuses, and what averaging two people would enrol without it."""
+    templates = [template_of([one]) for one in readings]
+    scores = pair_scores(readings, templates)
+    alone = np.stack([scores_of(one, own) for one, own in zip(readings, templates, strict=True)])
+    check = np.minimum(scores, scores.swapaxes(0, 1))
+    check = np.minimum(check, np.minimum(alone[:, None], alone[None]))
+    upper = np.triu_indices(len(readings), 1)
+    who = np.array([one.person for one in readings])
+    mated = who[upper[0]] == who[upper[1]]
+    everyone, check = check, check[upper]
+    say(f"{mated.sum()} pairs of one person, {(~mated).sum()} of two")
+    for first in (0.45, 0.5, 0.55, 0.6):
+        for second in (0.92, 0.925, 0.93, 0.935, 0.94, 0.95):
+            yes = (check[:, 0] >= first) & (check[:, 1] >= second)
+            say(
+                f"at {first} and {second}: refused {(~yes[mated]).mean():.4f} of one person's pairs; "
+                f"passed {yes[~mated].sum()} of two people's ({yes[~mated].mean():.1e})"
+            )
+    averaging(readings, everyone)
+
+
+def averaging(readings: Sequence[Reading], check: Rows) -> None:
+    """One own photograph and one of a victim, averaged: random victims, then each attacker's nearest."""
+    place = {one.file: number for number, one in enumerate(readings)}
+    people = [photos for photos in by_person(readings).values() if len(photos) > 1]
+    random.Random(1).shuffle(people)
+    firsts = [place[photos[0].file] for photos in people]
+    check = check[np.ix_(firsts, firsts)]
+    far = distance(check) + np.diag(np.full(len(people), np.inf))
+    passed = (check >= np.array([LIMITS.enrolment[role] for role in ROLES])).all(axis=-1)
+    n = len(people)
+    for name, victims in (("a random", np.roll(np.arange(n), -1)), ("the nearest", far.argmin(axis=1))):
+        mixed = [template_of([people[a][0], people[b][0]]) for a, b in enumerate(victims)]
+        own = sum(matched(people[a][1], mixed[a]) for a in range(n))
+        other = sum(matched(people[b][1], mixed[a]) for a, b in enumerate(victims))
+        refused = n - int(passed[np.arange(n), victims].sum())
+        say(
+            f"averaged with {name} victim: new photographs of the attacker {wilson(own, n)} and of the "
+            f"victim {wilson(other, n)} match; the pair check refuses {wilson(refused, n)}"
+        )
+
+
+def matched(probe: Reading, template: Template) -> bool:
+    """Whether the gate would match a face against a template, at the shipped thresholds."""
+    return bool(distance(scores_of(probe, template)) <= 1)
+
+
+def altered(picture: Pixels) -> Iterator[tuple[str, Pixels]]:
+    """A photograph made worse in the ways that enrolment is to notice."""
+    yield "as it is", picture
+    for sigma in (1, 2, 3):
+        yield (
+            f"blurred, sigma {sigma} px",
+            np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), dtype=np.uint8),
+        )
+    for share in (0.3, 0.2, 0.1):
+        yield f"darkened to {share}", np.asarray((picture * share).round(), dtype=np.uint8)
+    for gain in (1.5, 2.0, 3.0):
+        yield f"over-exposed {gain} times", np.asarray(np.clip(picture * gain, 0, 255), dtype=np.uint8)
+
+
+def quality(folder: Path, readings: Sequence[Reading], limit: int) -> None:
+    """Distributions of the quality measures, as taken and made worse, and what the shipped limits refuse."""
+    files = list(readings)
+    random.Random(0).shuffle(files)
+    rows: dict[str, list[list[float]]] = {}
+    for number, one in enumerate(files):
+        for name, picture in altered(read(folder / one.file)):
+            if number >= limit and name != "as it is":
+                break
+            rows.setdefault(name, []).append(quality_row(picture, one))
+    shares = (0.01, 0.05, 0.1, 0.5, 0.9, 0.95, 0.99)
+    for name, table in rows.items():
+        values = np.array(table)
+        say(f"{name}: {len(values)} photographs; quantiles {shares}")
+        shown = MEASURES if name == "as it is" else MEASURES[2:3] + MEASURES[6:]
+        for measure in shown:
+            column = np.quantile(values[:, MEASURES.index(measure)], shares)
+            say(f"  {measure}: " + " ".join(f"{value:.3g}" for value in column))
+        bad = refusals(values)
+        each = ", ".join(f"{reason} {share.mean():.3f}" for reason, share in bad.items() if share.any())
+        say(f"  refused {np.any(list(bad.values()), axis=0).mean():.3f}: {each}")
+
+
+def quality_row(picture: Pixels, one: Reading) -> list[float]:
+    """The numbers of :data:`MEASURES` for one photograph, with the clean one's box and score."""
+    seen = measured(picture, one.landmarks)
+    pose = (abs(seen.yaw), abs(seen.pitch), abs(seen.roll))
+    return [one.width, one.score, seen.sharpness, *pose, seen.brightness, seen.clipped]
+
+
+def refusals(values: Rows) -> dict[str, NDArray[np.bool_]]:
+    """Which rows each enrolment limit refuses."""
+    width, score, sharp, yaw, pitch, roll, light, clipped = values.T
+    return {
+        "width": width < LIMITS.enrol_face_width,
+        "detection": score < LIMITS.enrol_detection,
+        "sharpness": sharp < LIMITS.enrol_sharpness,
+        "yaw": yaw > LIMITS.enrol_yaw,
+        "pitch": pitch > LIMITS.enrol_pitch,
+        "roll": roll > LIMITS.enrol_roll,
+        "dark": light < LIMITS.enrol_brightness_low,
+        "bright": light > LIMITS.enrol_brightness_high,
+        "clipped": clipped > LIMITS.enrol_clipped,
+    }
+
+
+def main() -> None:
+    """Run one measurement."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=("probes", "never", "enrol", "quality"))
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--limit", type=int, default=400, help="photographs that are altered")
+    parser.add_argument("--readings", type=Path, help="where the embeddings are kept between runs")
+    options = parser.parse_args()
+    cv2.setNumThreads(1)
+    readings = all_readings(options.folder, options.readings)
+    match options.what:
+        case "probes":
+            probes(options.folder, readings, options.limit)
+        case "never":
+            never(readings)
+        case "enrol":
+            enrol(readings)
+        case _:
+            quality(options.folder, readings, options.limit)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""An issuer's desk in memory, for tests: people as vectors, photos of them, keys, a clock.
+
+``Town.make()`` gives it; ``photo(face(1))`` is a good photo of person 1; ``town.enrol(...)`` enrols.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from hashlib import sha256
+
+import numpy as np
+from numpy.typing import NDArray
+
+from consent_edit.consent.binding import Evidence, Guardian
+from consent_edit.consent.capture import Capture, CaptureQuality, CaptureSource
+from consent_edit.consent.issue import Enrolment, Issuer
+from consent_edit.consent.keys import SigningKey
+from consent_edit.consent.sd_jwt import bind_key
+from consent_edit.consent.signatory import Signatory
+from consent_edit.consent.status_service import IssuerStatus
+from consent_edit.enrolment.desk import EnrolmentDesk
+from consent_edit.store.store import Store
+from consent_edit.thresholds import Thresholds, load_thresholds
+from consent_edit.vocabulary import Assurance, Environment
+
+NOW = 1_800_000_000
+DAY = 86_400
+NAME = "https://issuer.example"
+STATUS_URI = "https://issuer.example/status/1"
+ROLES = ("face-embedding", "face-embedding-second")
+MODELS = {"face-embedding": "a" * 64, "face-embedding-second": "b" * 64}
+NEW_MODELS = {"face-embedding": "c" * 64, "face-embedding-second": "d" * 64}
+SEEN = Evidence(loa=Assurance.HIGH, method="passport chip, in person", liveness="supervised_session")
+ADULT, CHILD = date(1990, 5, 17), date(2015, 5, 17)
+GOOD = CaptureQuality(sharpness=300.0, yaw=2.0, pitch=-3.0, roll=1.0, brightness=128.0, clipped=0.0)
+LIMITS: Thresholds = replace(
+    load_thresholds(),
+    enrol_face_embedding=0.5,
+    enrol_face_embedding_second=0.9,
+    enrol_face_width=64.0,
+    enrol_detection=0.8,
+    enrol_sharpness=100.0,
+    enrol_yaw=30.0,
+    enrol_pitch=25.0,
+    enrol_roll=30.0,
+    enrol_brightness_low=50.0,
+    enrol_brightness_high=220.0,
+    enrol_clipped=0.15,
+)
+
+Face = Mapping[str, NDArray[np.float32]]
+
+
+def unit(seed: int, dim: int = 128) -> NDArray[np.float32]:
+    """A random (dim,) float32 vector of unit norm."""
+    vector = np.random.default_rng(seed).standard_normal(dim)
+    return (vector / np.linalg.norm(vector)).astype(np.float32)
+
+
+def face(seed: int) -> dict[str, NDArray[np.float32]]:
+    """Somebody under both roles; other seeds are other people."""
+    return {role: unit(1000 * seed + i) for i, role in enumerate(ROLES)}
+
+
+def _views(vector: NDArray[np.float32], cosine: float, seed: int) -> NDArray[np.float32]:
+    """Three views whose cosine with the vector is exactly ``cosine``."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for _ in range(3):
+        noise = rng.standard_normal(vector.size)
+        noise -= noise @ vector * vector
+        rows.append(cosine * vector + np.sqrt(1 - cosine**2) * noise / np.linalg.norm(noise))
+    return np.stack(rows).astype(np.float32)
+
+
+def photo(of: Face, cosine: float = 0.98, seed: int = 0, **changes: object) -> Capture:
+    """A good photo of that person; ``changes`` are of the capture or of its quality."""
+    embeddings = {role: _views(vector, cosine, seed) for role, vector in of.items()}
+    content = b"".join(embeddings[role].tobytes() for role in sorted(embeddings))
+    quality = {name: changes.pop(name) for name in list(changes) if name in CaptureQuality.__slots__}
+    whole: dict[str, object] = {
+        "digest": f"sha256:{sha256(content).hexdigest()}",
+        "embeddings": embeddings,
+        "faces": 1,
+        "face_width": 200.0,
+        "detection": 0.95,
+        "quality": replace(GOOD, **quality),
+        "source": CaptureSource.OWN,
+        **changes,
+    }
+    return Capture(**whole)  # type: ignore[arg-type]
+
+
+def holder(key: SigningKey) -> Signatory:
+    """A key as an issuer knows its holder."""
+    return Signatory(key.public)
+
+
+def guardian(key: SigningKey, **changes: object) -> Guardian:
+    """A parent."""
+    members = {"jwk": key.public.export(), "relation": "parent", "proof_ref": "birth certificate", **changes}
+    return Guardian.model_validate(members)
+
+
+@dataclass
+class Clock:
+    """A clock that stands until moved."""
+
+    now: int = NOW
+
+    def __call__(self) -> int:
+        return self.now
+
+
+@dataclass
+class Town:
+    """An issuer, its store and its desk."""
+
+    clock: Clock
+    issuer: Issuer
+    store: Store
+    desk: EnrolmentDesk
+    reviewer: SigningKey = field(default_factory=SigningKey.generate)
+
+    @classmethod
+    def make(
+        cls, *, environment: Environment = Environment.PRODUCTION, store: Store | None = None, **desk: object
+    ) -> Town:
+        """A fresh town; ``desk`` are more members of the desk."""
+        clock, reviewer = Clock(), SigningKey.generate()
+        status = IssuerStatus(STATUS_URI, SigningKey.generate(), size=1 << 13)
+        issuer = Issuer(NAME, SigningKey.generate(), status, environment)
+        store = store or Store.open(":memory:")
+        members = {"thresholds": LIMITS, "clock": clock, "reviewers": (reviewer.public,), **desk}
+        return cls(clock, issuer, store, EnrolmentDesk(issuer, store, **members), reviewer)  # type: ignore[arg-type]
+
+    def enrol(self, captures: list[Capture], key: SigningKey, **changes: object) -> Enrolment:
+        """Enrol under one key: seen in person, an adult's birthdate."""
+        asked: dict[str, object] = {
+            "holders": (holder(key),),
+            "models": MODELS,
+            "evidence": SEEN,
+            "birthdate": ADULT,
+            **changes,
+        }
+        return self.desk.enrol(captures, **asked)[0]  # type: ignore[arg-type]
+
+    def bound(self, enrolment: Enrolment, key: SigningKey, nonce: str, **changes: object) -> str:
+        """The credential as its holder presents it to the issuer."""
+        asked: dict[str, object] = {"audience": NAME, "nonce": nonce, "now": self.clock(), **changes}
+        return bind_key(enrolment.credential, key, **asked)  # type: ignore[arg-type]
+
+    def renew(self, enrolment: Enrolment, key: SigningKey, captures: list[Capture], **changes: object) -> Enrolment:
+        """Renew: she proves her key over a fresh nonce."""
+        nonce = str(changes.pop("nonce", "")) or self.desk.challenge()
+        asked: dict[str, object] = {"nonce": nonce, "models": MODELS, "evidence": SEEN, **changes}
+        presentation = str(asked.pop("presentation", "")) or self.bound(enrolment, key, nonce)
+        return self.desk.renew(presentation, captures, **asked)[0]  # type: ignore[arg-type]

@@ -64,7 +64,9 @@ class Judge:
         asked, in_force = received.operations, (snapshot, current)
         consents = read_consents(self._operator, request, received, asked, *in_force)
         objects = self._objects(shown)
-        measured = measured_operations(received.seen, shown, change, consents, asked, thresholds=thresholds, objects=objects)
+        measured = measured_operations(
+            received.seen, shown, change, consents, asked, thresholds=thresholds, objects=objects
+        )
         wider = read_consents(self._operator, request, received, asked | measured, *in_force)
         assembled = assemble_output(
             received.seen,

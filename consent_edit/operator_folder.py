@@ -17,6 +17,7 @@ from consent_edit.evidence.keys import PRIVATE_KEY_FILE, create_receipt_key, loa
 from consent_edit.operator import Operator, unix_now
 from consent_edit.policy.bundle import PolicyBundle
 from consent_edit.store.store import Store
+from consent_edit.store.vault_key import VaultKey
 
 _CONFIG = "operator.json"
 _TRUST_LIST = "trust-list.jwt"
@@ -24,6 +25,7 @@ _ANCHOR = "anchor.jwk.json"
 _LOG = "log.sqlite"
 _POLICY = "policy.cedar"
 _STATUS = "status"
+_VAULT_KEY = "vault.key"
 _OPENING_KEY = "presentation-key.json"
 AUDIENCE_CARD = "audience.json"
 """What the service publishes: its name, and the key that presentations are sealed to."""
@@ -36,6 +38,8 @@ class _Config(BaseModel):
         audience: What grants name in ``aud``.
         policy: A shipped policy's name, or ``custom`` for the folder's own ``policy.cedar``.
         status_uris: Addresses, or prefixes ending with ``/``, whose lists lie in the folder ``status``.
+        store: ``postgresql+psycopg://`` address of the log, under the folder's ``vault.key``; by default the
+            folder's own SQLite file.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -43,10 +47,17 @@ class _Config(BaseModel):
     audience: Annotated[str, Field(min_length=1, max_length=500)]
     policy: str = "default"
     status_uris: tuple[str, ...] = ()
+    store: str = ""
 
 
 def create(
-    folder: Path, *, audience: str, trust_list: str, anchor: str, status_uris: tuple[str, ...]
+    folder: Path,
+    *,
+    audience: str,
+    trust_list: str,
+    anchor: str,
+    status_uris: tuple[str, ...],
+    store: str = "",
 ) -> None:
     """Make an operator's folder.
 
@@ -54,6 +65,7 @@ def create(
         trust_list: The signed trust list, compact JWS.
         anchor: The anchor's public key, JWK or JWK set; it verifies the list here and now.
         status_uris: Where the status lists that lie in ``<folder>/status`` belong.
+        store: ``postgresql+psycopg://`` address for the log, if not a file of the folder.
 
     Raises:
         InputError: the folder holds an operator already, or the anchor is no public key.
@@ -73,10 +85,12 @@ def create(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / _STATUS).mkdir(exist_ok=True)
     create_receipt_key(folder)
+    if store:
+        VaultKey.generate().save(folder / _VAULT_KEY)
     opening = OpeningKey.generate()
     opening.save(folder / _OPENING_KEY)
     card = AudienceCard(audience=audience, key=opening.public.export()).model_dump_json(indent=2)
-    config = _Config(audience=audience, status_uris=status_uris).model_dump_json(indent=2)
+    config = _Config(audience=audience, status_uris=status_uris, store=store).model_dump_json(indent=2)
     files = ((_TRUST_LIST, trust_list), (_ANCHOR, anchor), (AUDIENCE_CARD, card), (_CONFIG, config))
     for name, text in files:
         write_private(folder / name, f"{text.strip()}\n".encode())
@@ -106,7 +120,7 @@ def load(folder: Path) -> Operator:
         ) from error
     source = folder_source(folder / _STATUS)
     trust = TrustList.load(trust_list, anchor=anchors, now=unix_now())
-    store = Store.open(folder / _LOG)
+    store = _open_store(folder, config)
     store.raise_mark(_TRUST_LIST, trust.iat)  # never back to a list that trusted somebody removed since
     return Operator(
         audience=config.audience,
@@ -119,6 +133,12 @@ def load(folder: Path) -> Operator:
         receipt_key=load_receipt_key(folder / PRIVATE_KEY_FILE),
         opening_keys=(opening_key,),
     )
+
+
+def _open_store(folder: Path, config: _Config) -> Store:
+    if not config.store:
+        return Store.open(folder / _LOG)
+    return Store.open(config.store, vault_key=VaultKey.load(folder / _VAULT_KEY))
 
 
 def _refuse_foreign_hands(folder: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Final
 from consent_edit.consent import sd_jwt
 from consent_edit.consent.binding import FaceBinding
 from consent_edit.consent.presentation import open_holder
+from consent_edit.consent.sd_jwt import VerifiedSdJwt
 from consent_edit.consent.wire import read_claims
 from consent_edit.encoding import JsonValue
 from consent_edit.objections import Objections
@@ -47,7 +48,7 @@ class SubjectDesk:
             ConsentInvalid: it is not her, not for this service, or the nonce is none of ours or was used.
             StoreUnavailable: the store cannot be read.
         """
-        subject = self._identify(presentation, nonce).holder().thumbprint
+        subject = _subject(self._identify(presentation, nonce))
         return {
             "subject": subject,
             "service": self.operator.audience,
@@ -64,17 +65,19 @@ class SubjectDesk:
             ConsentInvalid: as :meth:`export`.
             StoreUnavailable: nothing was erased.
         """
-        subject = self._identify(presentation, nonce).holder().thumbprint
-        return self.operator.store.erase_subject(subject)
+        return self.operator.store.erase_subject(_subject(self._identify(presentation, nonce)))
 
     def object_to_edits(self, presentation: str, nonce: str) -> None:
-        """Put her on the "never edit me" list.
+        """Put her on the "never edit me" list; the one request in which she discloses her templates.
 
         Raises:
-            ConsentInvalid: as :meth:`export`.
+            ConsentInvalid: as :meth:`export`, or the templates are not disclosed.
             StoreUnavailable: not written.
         """
-        binding = self._identify(presentation, nonce)
+        verified = self._identify(presentation, nonce)
+        binding = read_claims(FaceBinding, verified.claims)
+        for template in binding.face_template:
+            template.vector()  # a damaged entry would stop every edit
         Objections(self.operator).add(binding.holder().thumbprint, binding.face_template)
 
     def lift_objection(self, presentation: str, nonce: str) -> None:
@@ -84,9 +87,9 @@ class SubjectDesk:
             ConsentInvalid: as :meth:`export`.
             StoreUnavailable: not written.
         """
-        Objections(self.operator).remove(self._identify(presentation, nonce).holder().thumbprint)
+        Objections(self.operator).remove(_subject(self._identify(presentation, nonce)))
 
-    def _identify(self, presentation: str, nonce: str) -> FaceBinding:
+    def _identify(self, presentation: str, nonce: str) -> VerifiedSdJwt:
         """Who is there now; the nonce is spent by it."""
         operator = self.operator
         now = operator.clock()
@@ -94,6 +97,10 @@ class SubjectDesk:
         verified = sd_jwt.verify_presentation(
             text, operator.snapshot().trust, audience=operator.audience, nonce=nonce, now=now
         )
-        binding = read_claims(FaceBinding, verified.claims)
         operator.store.spend_nonce(nonce, now)
-        return binding
+        return verified
+
+
+def _subject(verified: VerifiedSdJwt) -> str:
+    """Thumbprint of the key she showed that she holds."""
+    return verified.holder.thumbprint

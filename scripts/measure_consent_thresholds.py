@@ -1,6 +1,6 @@
 """Measures what small probes, enrolment and the never-edit-me list rest on.
 
-``measure_consent_thresholds.py probes|never|enrol|quality FOLDER``: FOLDER holds labelled photographs,
+``measure_consent_thresholds.py photos|probes|never|enrol|quality FOLDER``: FOLDER holds labelled photographs,
 ``lfw/<person>/<photo>.jpg``. ``--readings FILE`` keeps the embeddings of one whole pass between runs: it
 holds templates of the people shown, so keep it out of the project and erase it. One thread; prints
 figures only.
@@ -36,6 +36,8 @@ from scipy.stats import chi2, genpareto
 from consent_edit.perception.quality import measured
 
 MEASURES = ("width", "detection", "sharpness", "yaw", "pitch", "roll", "brightness", "clipped")
+WIDTHS = (48, 40, 32, 28, 24, 20, 16)
+LAXER = ((0.45, 0.92), (0.395, 0.912), (0.34, 0.904))  # where there are enough false matches to compare
 
 
 def pair_scores(probes: Sequence[Reading], templates: Sequence[Template]) -> Rows:
@@ -108,44 +110,72 @@ def tail(nearest: Rows, pairs: int) -> str:
 
 def averaged_tar(readings: Sequence[Reading], limit: float) -> str:
     """Share of further photographs found by an entry averaged from a person's first two or three."""
-    hits, who = [], []
-    for name, photos in by_person(readings).items():
-        known = photos[: min(3, len(photos) - 1)]
-        if len(known) < 2:
-            continue
-        for one in photos[len(known) :]:
-            hits.append(bool(distance(scores_of(one, template_of(known)), LIMITS.never) <= limit))
+    scores, who = averaged(readings, 3)
+    return clustered(distance(scores, LIMITS.never) <= limit, who)
+
+
+def averaged(readings: Sequence[Reading], most: int) -> tuple[Rows, list[str]]:
+    """Scores of further photographs against the mean of a person's first ones, two at least; and whose."""
+    rows, who = [], []
+    for name, taken in by_person(readings).items():
+        known = taken[: min(most, len(taken) - 1)]
+        for one in taken[len(known) :] if len(known) > 1 else ():
+            rows.append(scores_of(one, template_of(known)))
             who.append(name)
-    return clustered(np.array(hits), who)
+    return np.array(rows), who
+
+
+def photos(readings: Sequence[Reading]) -> None:
+    """What one, two or three enrolment photographs are worth to matching; every pair in both directions."""
+    scores = pair_scores(readings, [template_of([one]) for one in readings])
+    who = np.array([one.person for one in readings])
+    same = who[:, None] == who[None]
+    others, one = scores[~same], scores[same & ~np.eye(len(who), dtype=bool)]
+    for first, second in (tuple(LIMITS.matching[role] for role in ROLES), *LAXER[:1]):
+        hits = int(((others[:, 0] >= first) & (others[:, 1] >= second)).sum())
+        parts = [f"one {((one[:, 0] >= first) & (one[:, 1] >= second)).mean():.3f}"]
+        for most in (2, 3):
+            rows, people = averaged(readings, most)
+            parts.append(f"up to {most} {clustered((rows[:, 0] >= first) & (rows[:, 1] >= second), people)}")
+        say(
+            f"at {first} and {second}: TAR {', '.join(parts)}; "
+            f"FMR {hits / len(others):.1e} ({hits} of {len(others)})"
+        )
 
 
 def probes(folder: Path, readings: Sequence[Reading], count: int) -> None:
     """FMR and TAR of the joint rule when the probe's face is only so many pixels wide."""
-    shared = [photos for photos in by_person(readings).values() if len(photos) > 1]
-    chosen = [one for photos in shared for one in photos[:1]]
+    chosen = [photos[0] for photos in by_person(readings).values() if len(photos) > 1]
     random.Random(0).shuffle(chosen)
-    chosen, templates, eyes = chosen[:count], [template_of([one]) for one in readings], Eyes()
-    for wanted in (0, 64, 48, 40, 32, 28, 24, 20, 16):
-        small = [one for probe in chosen for one in eyes.read(shrunk(folder, probe, wanted), probe.file)]
-        far = distance(pair_scores(small, templates))
-        mated = np.array([[one.person == other.person for other in readings] for one in small])
-        same = np.array([[one.file == other.file for other in readings] for one in small])
-        widths = np.array([one.width for one in small])
-        hits = [(far[~mated] <= t).sum() for t in (1.0, 1.1, 1.2)]
-        rates = ", ".join(f"{n / (~mated).sum():.1e} ({n})" for n in hits)
-        right = far[mated & ~same] <= 1
-        say(
-            f"{wanted or 'as they are'} px: {len(small)} of {len(chosen)} found, boxes {widths.mean():.0f} "
-            f"px (least {widths.min():.0f}); FMR of {(~mated).sum()} pairs at distance 1, 1.1, 1.2: {rates}; "
-            f"TAR {right.mean():.3f} of {len(right)}"
-        )
+    templates, eyes = [template_of([one]) for one in readings], Eyes()
+    say(f"as they are: {probe_rates(chosen[:count], readings, templates)}")
+    for wanted in WIDTHS:
+        small = [
+            one for probe in chosen[:count] for one in eyes.read(shrunk(folder, probe, wanted), probe.file)
+        ]
+        say(f"{wanted} px: {probe_rates(small, readings, templates)}")
+
+
+def probe_rates(probes: Sequence[Reading], known: Sequence[Reading], templates: Sequence[Template]) -> str:
+    """FMR and TAR of probes against every photograph, at the shipped thresholds and laxer ones."""
+    scores = pair_scores(probes, templates)
+    mated = np.array([[one.person == other.person for other in known] for one in probes])
+    same = np.array([[one.file == other.file for other in known] for one in probes])
+    widths = np.array([one.width for one in probes])
+    rates = []
+    for limits in (tuple(LIMITS.matching[role] for role in ROLES), *LAXER):
+        passed = (scores >= np.array(limits)).all(axis=-1)
+        right = passed[mated & ~same].mean()
+        rates.append(f"at {limits[0]} and {limits[1]}: TAR {right:.3f}, {passed[~mated].sum()} non-mated")
+    return (
+        f"{len(probes)} found, boxes {np.median(widths):.0f} px ({widths.min():.0f} at least), "
+        f"{(mated & ~same).sum()} mated and {(~mated).sum()} non-mated pairs; " + "; ".join(rates)
+    )
 
 
 def shrunk(folder: Path, reading: Reading, width: int) -> Pixels:
-    """The photograph scaled so that its face is so many pixels wide; as it is for 0."""
+    """The photograph scaled so that its face is so many pixels wide."""
     picture = read(folder / reading.file)
-    if not width:
-        return picture
     size = [max(1, round(side * width / reading.width)) for side in picture.shape[1::-1]]
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
@@ -261,7 +291,7 @@ def refusals(values: Rows) -> dict[str, NDArray[np.bool_]]:
 def main() -> None:
     """Run one measurement."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("probes", "never", "enrol", "quality"))
+    parser.add_argument("what", choices=("photos", "probes", "never", "enrol", "quality"))
     parser.add_argument("folder", type=Path)
     parser.add_argument("--limit", type=int, default=400, help="photographs that are altered")
     parser.add_argument("--readings", type=Path, help="where the embeddings are kept between runs")
@@ -269,6 +299,8 @@ def main() -> None:
     cv2.setNumThreads(1)
     readings = all_readings(options.folder, options.readings)
     match options.what:
+        case "photos":
+            photos(readings)
         case "probes":
             probes(options.folder, readings, options.limit)
         case "never":

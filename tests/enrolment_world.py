@@ -21,9 +21,26 @@ from consent_edit.consent.sd_jwt import bind_key
 from consent_edit.consent.signatory import Signatory
 from consent_edit.consent.status_service import IssuerStatus
 from consent_edit.enrolment.desk import EnrolmentDesk
+from consent_edit.intake.canonical import CanonicalImage
+from consent_edit.perception.observation import (
+    Box,
+    CheckRun,
+    ExposureReading,
+    FaceObservation,
+    ImageObservation,
+    ModelUse,
+)
 from consent_edit.store.store import Store
 from consent_edit.thresholds import Thresholds, load_thresholds
-from consent_edit.vocabulary import Assurance, Environment
+from consent_edit.vocabulary import (
+    Assurance,
+    CheckName,
+    CheckOutcome,
+    Environment,
+    Exposure,
+    PersonKind,
+    Recognisable,
+)
 
 NOW = 1_800_000_000
 DAY = 86_400
@@ -152,9 +169,35 @@ class Town:
         asked: dict[str, object] = {"audience": NAME, "nonce": nonce, "now": self.clock(), **changes}
         return bind_key(enrolment.credential, key, **asked)  # type: ignore[arg-type]
 
-    def renew(self, enrolment: Enrolment, key: SigningKey, captures: list[Capture], **changes: object) -> Enrolment:
+    def renew(
+        self, enrolment: Enrolment, key: SigningKey, captures: list[Capture], **changes: object
+    ) -> Enrolment:
         """Renew: she proves her key over a fresh nonce."""
         nonce = str(changes.pop("nonce", "")) or self.desk.challenge()
         asked: dict[str, object] = {"nonce": nonce, "models": MODELS, "evidence": SEEN, **changes}
         presentation = str(asked.pop("presentation", "")) or self.bound(enrolment, key, nonce)
         return self.desk.renew(presentation, captures, **asked)[0]  # type: ignore[arg-type]
+
+
+HER_SEEN: Face = photo(face(1)).embeddings
+
+
+def observed(image: CanonicalImage, *kinds: PersonKind) -> ImageObservation:
+    """An observation of a picture: one frontal face a kind, by default one clear one."""
+    boxes = tuple(
+        FaceObservation(
+            box=Box(50, 50, 100, 100),
+            kind=kind,
+            recognisable=Recognisable.YES,
+            score=0.9,
+            passes=("640",),
+            landmarks=np.array([[80, 80], [120, 80], [100, 101], [84, 123], [116, 123]], np.float32),
+            embeddings=HER_SEEN,
+        )
+        for kind in kinds or (PersonKind.FACE,)
+    )
+    models = tuple(ModelUse(role, sha, 0.5, True) for role, sha in MODELS.items())
+    names = (CheckName.FACE_DETECTION, CheckName.FACE_EMBEDDING, CheckName.FACE_EMBEDDING_SECOND)
+    checks = tuple(CheckRun(name, CheckOutcome.RAN, models) for name in names)
+    reading = ExposureReading(Exposure.NONE)
+    return ImageObservation(image.digest, image.width, image.height, boxes, reading, checks)

@@ -8,10 +8,12 @@ from typing import Annotated
 import typer
 
 from consent_edit import operator_folder
+from consent_edit.cli import operator_status
 from consent_edit.cli.terminal import AsJson, say
 from consent_edit.errors import InputError
 
 app = typer.Typer(no_args_is_help=True)
+app.command("fetch-status")(operator_status.fetch)
 
 
 @app.callback()
@@ -25,10 +27,13 @@ def init(
     folder: Annotated[Path, typer.Argument(help="Folder to make.")],
     audience: Annotated[str, typer.Option(help="Audience that grants must name: this service.")],
     trust_list: Annotated[Path, typer.Option(help="Signed trust list (compact JWS).")],
-    anchor: Annotated[Path, typer.Option(help="Public key (JWK) that signed the trust list.")],
+    anchor: Annotated[Path, typer.Option(help="Public key that signed the trust list (JWK, JWK set).")],
     status_uri: Annotated[
         list[str] | None, typer.Option(help="Address of a status list kept in FOLDER/status.")
     ] = None,
+    store: Annotated[
+        str, typer.Option(help="PostgreSQL address for the log (postgresql+psycopg://…), if not a file.")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Make an operator's folder with a new receipt key."""
@@ -41,7 +46,16 @@ def init(
             remedy="make both with: consent-edit issuer trust",
         ) from error
     operator_folder.create(
-        folder, audience=audience, trust_list=listed.strip(), anchor=key, status_uris=tuple(status_uri or ())
+        folder,
+        audience=audience,
+        trust_list=listed.strip(),
+        anchor=key,
+        status_uris=tuple(status_uri or ()),
+        store=store,
     )
-    sentence = f"operator {audience} in {folder}; receipts verify under {folder}/receipt-key.jwk.json"
-    say(as_json, {"folder": str(folder), "audience": audience}, sentence)
+    card = str(folder / operator_folder.AUDIENCE_CARD)
+    sentence = (
+        f"operator {audience} in {folder}; publish {card} for those who grant you something;"
+        f" receipts verify under {folder}/receipt-key.jwk.json"
+    )
+    say(as_json, {"folder": str(folder), "audience": audience, "card": card}, sentence)

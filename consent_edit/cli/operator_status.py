@@ -65,6 +65,11 @@ def _tell(uri: str, error: ConsentEditError) -> None:
 def _until_stopped(fetcher: StatusFetcher) -> None:
     with fetcher:
         try:
-            threading.Event().wait()
+            _wait()
         except KeyboardInterrupt:
             return
+
+
+def _wait() -> None:
+    """Until interrupted."""
+    threading.Event().wait()

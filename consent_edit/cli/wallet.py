@@ -24,7 +24,7 @@ from consent_edit.consent.held import HeldGrant
 from consent_edit.consent.keys import write_private
 from consent_edit.consent.notice_words import Language
 from consent_edit.consent.page import consent_page
-from consent_edit.consent.presentation import AudienceCard
+from consent_edit.consent.presentation import AudienceCard, seal_holder
 from consent_edit.consent.record import consent_receipt
 from consent_edit.consent.wallet import Wallet
 from consent_edit.consent.wallet_folder import HOLDER_CARD
@@ -265,10 +265,15 @@ def bind(
     key_file: KeyFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show a service or the issuer that you are there now, to ask what it holds of you or to renew."""
+    """Show a service or the issuer that you are there now, to ask what it holds of you or to renew.
+
+    Where the service's card is named, only the service can read who you are.
+    """
     wallet, name = Wallet.open(folder, key_file=key_file), audience_name(audience)
     with from_files("the audience or the nonce is not of its form"):
-        write_private(out, wallet.bind(name, nonce, _now()).encode("ascii"))
+        bound = wallet.bind(name, nonce, _now())
+    carried = seal_holder(bound, read_card(Path(audience)).sealing_key()) if name != audience else bound
+    write_private(out, carried.encode("ascii"))
     say(as_json, {"key": wallet.key_for(name), "out": str(out)}, f"hand {out} to {name}; it counts 5 minutes")
 
 
@@ -291,8 +296,13 @@ def show(
     wallet, now = Wallet.open(folder, key_file=key_file), _now()
     grants, written = wallet.grants, []
     if page:
-        named = [str(folder), *(["--key-file", str(key_file)] if key_file else [])]
-        write_private(page, consent_page(grants, now=now, wallet=named, lang=lang).encode("utf-8"))
+        options = ["--key-file", str(key_file.absolute())] if key_file else []
+        write_private(
+            page,
+            consent_page(grants, now=now, folder=str(folder.absolute()), options=options, lang=lang).encode(
+                "utf-8"
+            ),
+        )
         written.append(str(page))
     if record:
         receipt = consent_receipt(grants, now=now, controllers=read_controllers(controller))

@@ -180,8 +180,13 @@ def read_grant(text: str) -> ConsentGrant:
     Raises:
         ConsentInvalid: ``MALFORMED``.
     """
-    grant = read_wire(ConsentGrant, payload_of(text))
-    if grant.payload() != payload_of(text):
+    payload = payload_of(text)
+    grant = read_wire(ConsentGrant, payload)
+    try:
+        canonical = grant.payload() == payload
+    except ValueError as error:  # a number that has no canonical form
+        raise malformed("the grant is not written canonically") from error
+    if not canonical:
         raise malformed("the grant is not written canonically")
     return grant
 

@@ -96,13 +96,19 @@ _LABELS: Final[Mapping[Language, _Labels]] = {
 
 
 def consent_page(
-    grants: Sequence[HeldGrant], *, now: int, wallet: Sequence[str], lang: Language = Language.EN
+    grants: Sequence[HeldGrant],
+    *,
+    now: int,
+    folder: str,
+    options: Sequence[str] = (),
+    lang: Language = Language.EN,
 ) -> str:
     """The page of these grants, the newest first.
 
     Args:
         now: Unix seconds.
-        wallet: What names the wallet on the command line: its folder, and options.
+        folder: The wallet's folder, as commands name it.
+        options: What else commands need, such as where its key lies.
         lang: The page's language; the grants' own notices may be in another.
 
     Raises:
@@ -110,7 +116,7 @@ def consent_page(
     """
     labels = _LABELS[lang]
     articles = [
-        _article(number, held, now, wallet, lang)
+        _article(number, held, now, _command(held, folder, options), lang)
         for number, held in sorted(enumerate(grants, start=1), reverse=True)
     ]
     return "\n".join(
@@ -139,7 +145,7 @@ def consent_page(
     )
 
 
-def _article(number: int, held: HeldGrant, now: int, wallet: Sequence[str], lang: Language) -> str:
+def _article(number: int, held: HeldGrant, now: int, command: str, lang: Language) -> str:
     words, labels, grant = WORDS[lang], _LABELS[lang], held.claims()
     lines: list[tuple[str, str]] = [(words.grantee, _whom(grant, lang))]
     if grant.notice.uri == GUARDIAN_NOTICE_URI:
@@ -155,7 +161,7 @@ def _article(number: int, held: HeldGrant, now: int, wallet: Sequence[str], lang
         (words.often, escape(words.times(grant.max_uses))),
         (words.until, escape(words.lasts(days, moment(grant.exp)))),
         (labels.status, _state(held, grant, now, lang)),
-        (labels.how, _withdrawal(held, wallet, lang)),
+        (labels.how, _withdrawal(held, command, lang)),
     ]
     listed = "\n".join(f"<dt>{escape(label)}</dt><dd>{value}</dd>" for label, value in lines)
     heading = escape(labels.number(number))
@@ -183,13 +189,19 @@ def _state(held: HeldGrant, grant: ConsentGrant, now: int, lang: Language) -> st
     return f"{escape(labels.states['given'])}. {escape(labels.known)}"
 
 
-def _withdrawal(held: HeldGrant, wallet: Sequence[str], lang: Language) -> str:
+def _withdrawal(held: HeldGrant, command: str, lang: Language) -> str:
     labels = _LABELS[lang]
     if held.withdrawal:
         return f"{escape(labels.again)}<pre>{escape(held.withdrawal)}</pre>"
-    words = ["consent-edit", "wallet", "withdraw", *wallet, held.jti, "--out", "withdrawal.jwt"]
-    command = shlex.join(words)
     return f"<pre>{escape(command)}</pre>{escape(labels.hand_in)}"
+
+
+def _command(held: HeldGrant, folder: str, options: Sequence[str]) -> str:
+    """The command that withdraws; a name that looks like an option is kept from being one."""
+    named = (folder, held.jti)
+    stop = ("--",) if any(word.startswith("-") for word in named) else ()
+    words = ("consent-edit", "wallet", "withdraw", *options, "--out", "withdrawal.jwt", *stop, *named)
+    return shlex.join(words)
 
 
 def _value(text: str) -> str:

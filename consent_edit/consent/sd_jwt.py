@@ -33,7 +33,7 @@ from consent_edit.consent.disclosure import Disclosure, conceal, read_disclosure
 from consent_edit.consent.encoding import malformed
 from consent_edit.consent.jose import MAX_TOKEN, sign_compact, unverified, verify_compact
 from consent_edit.consent.keys import SigningKey
-from consent_edit.consent.signatory import SigningMember
+from consent_edit.consent.signatory import Signatory, SigningMember
 from consent_edit.consent.trust import CLOCK_SKEW, TrustList
 from consent_edit.consent.wire import Seconds, Text, Wire, read_claims, read_wire
 from consent_edit.encoding import Json, b64url_encode
@@ -92,6 +92,18 @@ class VerifiedSdJwt:
     issuer: str
     claims: Mapping[str, Json] = field(repr=False)
     sha256: str
+
+    @property
+    def holder(self) -> Signatory:
+        """Whose credential it is, by its ``cnf`` claim.
+
+        Raises:
+            ConsentInvalid: ``MALFORMED``.
+        """
+        cnf = self.claims.get("cnf")
+        if not isinstance(cnf, dict):
+            raise malformed("cnf must be an object")
+        return read_claims(SigningMember, cnf).signatory()
 
 
 class _KeyBinding(Wire):
@@ -189,8 +201,7 @@ def verify_presentation(
     # 2. to 6. The issuer's part.
     verified = verify_credential(presented, trust, now=now)
     # 7. The holder's part.
-    holder = read_claims(SigningMember, _object(verified.claims.get("cnf"))).signatory()
-    bound = read_wire(_KeyBinding, holder.verify(binding, typ=BINDING_TYP))
+    bound = read_wire(_KeyBinding, verified.holder.verify(binding, typ=BINDING_TYP))
     # 8. The audience.
     if bound.aud != audience:
         raise ConsentInvalid(ConsentStatus.WRONG_AUDIENCE, "the presentation is for another service")
@@ -248,8 +259,3 @@ def _seconds(claims: Mapping[str, Json], name: str) -> int:
         raise malformed(f"{name} must be whole seconds")
     return value
 
-
-def _object(value: Json) -> Mapping[str, Json]:
-    if not isinstance(value, dict):
-        raise malformed("cnf must be an object")
-    return value

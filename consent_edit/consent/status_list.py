@@ -110,7 +110,7 @@ class StatusList:
         """Whether nothing is lost when this takes the other's place: it is newer, or hides no entry of it."""
         if self.iat != other.iat:
             return self.iat > other.iat
-        return self.bits == other.bits and self.merged(other).entries == self.entries
+        return self.merged(other).entries == self.entries
 
 
 def verify_status_list(uri: str, token: str, now: int, trust: TrustList) -> StatusList:

@@ -11,8 +11,11 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Unpack
 
+from pydantic import ValidationError
+
 from consent_edit.consent import sd_jwt, wallet_changes
 from consent_edit.consent.drafting import DEFAULT_DAYS, GrantTerms, fresh_id
+from consent_edit.consent.encoding import malformed
 from consent_edit.consent.grant import GRANT_TYP, WITHDRAWAL_TYP, Withdrawal
 from consent_edit.consent.held import (
     HeldGrant,
@@ -376,7 +379,10 @@ class Wallet:
             return state.spent(chosen, audience, chosen.stock), chosen.credential
 
         bare = sd_jwt.join(sd_jwt.parse(self._keeper.update(choose)).jwt, ())
-        return sd_jwt.bind_key(bare, self._key_for(audience), audience=audience, nonce=nonce, now=now)
+        try:
+            return sd_jwt.bind_key(bare, self._key_for(audience), audience=audience, nonce=nonce, now=now)
+        except ValidationError as error:
+            raise malformed("the audience or the nonce is not of its form") from error
 
     def _receive(self, packages: Sequence[tuple[str, tuple[StatusRef, ...]]]) -> None:
         def store(state: WalletState) -> tuple[WalletState, None]:

@@ -122,6 +122,10 @@ def open_folder(folder: Path, key_file: Path) -> OpenFolder:
         raise InputError(
             f"a file of the wallet in {folder.name} is not as it was written", code="input.wallet"
         ) from error
+    except OSError as error:
+        raise InputError(
+            f"a file of the wallet in {folder.name} cannot be read or written", code="input.wallet"
+        ) from error
 
 
 def erase_folder(folder: Path, key_file: Path) -> bool:

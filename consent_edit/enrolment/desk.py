@@ -262,7 +262,7 @@ class EnrolmentDesk:
             now=attempt.time,
         )
         attempt.reviewer = accepted.reviewer
-        attempt.nonces = ((accepted.decision.id, accepted.until),)
+        attempt.nonces = ((accepted.decision.case.id, accepted.until),)
         evidence = evidence.model_copy(update={"liveness": accepted.decision.liveness})
         attempt.shows(evidence)
         return accepted.decision.finding, evidence

@@ -76,16 +76,18 @@ class ReviewCase(Wire):
     made: Seconds
 
 
-class ReviewDecision(ReviewCase):
+class ReviewDecision(Wire):
     """What the reviewer signs.
 
     Attributes:
+        case: What was put before the reviewer.
         iat: When it was signed, unix seconds.
         liveness: A name of ``LIVENESS_CAPS``: how the reviewer knows that the person was there.
         finding: Of an earlier enrolment of the same face.
         note: The reviewer's own words; they stay in the decision.
     """
 
+    case: ReviewCase
     iat: Seconds
     accepted: bool
     liveness: Annotated[str, Field(max_length=256)]
@@ -197,7 +199,7 @@ def decide(
     if not 0 <= now - case.made < REVIEW_WINDOW:
         raise InputError("the case is too old", code="input.review", remedy="prepare it again")
     decision = ReviewDecision(
-        **dict(case), iat=now, accepted=accepted, liveness=liveness, finding=finding, note=note
+        case=case, iat=now, accepted=accepted, liveness=liveness, finding=finding, note=note
     )
     return sign_compact(decision.model_dump_json().encode("utf-8"), key, typ=REVIEW_TYP)
 
@@ -233,13 +235,13 @@ def accepted_review(
     if not -CLOCK_SKEW <= now - decision.iat < REVIEW_WINDOW:
         raise _refused("the review is not of the last day")
     # 4. These photos.
-    if set(decision.photos) != set(photos):
+    if set(decision.case.photos) != set(photos):
         raise _refused("the review is of other photos")
     # 5. These keys.
-    if set(decision.keys) != set(keys):
+    if set(decision.case.keys) != set(keys):
         raise _refused("the review is for other keys")
     # 6. Once.
-    if spent(decision.id):
+    if spent(decision.case.id):
         raise ConsentInvalid(ConsentStatus.REPLAYED, "the review was used before")
     return AcceptedReview(decision, reviewer, until=decision.iat + REVIEW_WINDOW + CLOCK_SKEW)
 

@@ -44,11 +44,11 @@ def town(tmp_path_factory):
     Image.fromarray(astronaut().pixels).save(photo)
     must("issuer", "init", place / "issuer", "--name", ISSUER, "--status-uri", STATUS)
     must("wallet", "init", place / "wallet")
-    (public,) = place.glob("wallet/*.jwk.json")
-    enrolled = ["--holder", public, "--out", place / "package.json", "--method", "passport, in person"]
-    level = ["--loa", "low", "--liveness", "supervised session"]
+    card = place / "wallet" / "holder.json"
+    enrolled = ["--holder", card, "--out", place / "package.jwe", "--method", "passport, in person"]
+    level = ["--loa", "low", "--liveness", "supervised_session"]
     must("issuer", "enrol", place / "issuer", photo, *enrolled, *level)
-    must("wallet", "receive", place / "wallet", place / "package.json")
+    must("wallet", "receive", place / "wallet", place / "package.jwe")
     trust = ["--anchor", place / "anchor.key.json", "--out", place / "trust.jwt"]
     must("issuer", "trust", place / "issuer", *trust, "--anchor-public", place / "anchor.jwk.json")
     listed = ["--trust-list", place / "trust.jwt", "--anchor", place / "anchor.jwk.json"]
@@ -58,11 +58,15 @@ def town(tmp_path_factory):
 
 def grant(town, name, *more):
     said = must(
-        *("wallet", "grant", town / "wallet", "--audience", AUDIENCE, "--grantee", GRANTEE),
-        *("--operation", "tone", "--photo", town / "photo.png", "--out", town / f"{name}.consent.json"),
+        *("wallet", "grant", town / "wallet", "--audience", card(town), "--grantee", GRANTEE),
+        *("--operation", "tone", "--photo", town / "photo.png", "--out", town / f"{name}.consent.jwe"),
         *more,
     )
-    return town / f"{name}.consent.json", said
+    return town / f"{name}.consent.jwe", said
+
+
+def card(town):
+    return town / "operator" / "audience.json"
 
 
 def edit(town, name, *consents):
@@ -118,11 +122,11 @@ def test_an_edit_that_cannot_be_written_costs_no_use(town):
 
 def test_the_signer_is_shown_what_she_signs(town):
     """The notice is in the answer itself, and nothing but errors is on stderr."""
-    line = ("wallet", "grant", town / "wallet", "--audience", AUDIENCE, "--operation", "tone")
-    done = command(*line, "--out", town / "shown.consent.json")
+    line = ("wallet", "grant", town / "wallet", "--audience", card(town), "--operation", "tone")
+    done = command(*line, "--out", town / "shown.consent.jwe")
     assert AUDIENCE in done.out and "withdraw" in done.out
     assert done.err == ""
-    assert AUDIENCE in must(*line, "--out", town / "shown.consent.json")["notice"]
+    assert AUDIENCE in must(*line, "--out", town / "shown.consent.jwe")["notice"]
 
 
 def test_swapped_receipts_verify_neither_file(town):
@@ -165,6 +169,63 @@ def test_refusals_of_a_stranger_and_of_one_who_withdrew_read_alike(town):
     assert told(edit(town, "a.png")) == told(edit(town, "b.png", consent))
 
 
+def test_she_edits_herself(town):
+    """One grant to herself and her wallet at hand: released; the same files without her wallet are not."""
+    own = town / "own.consent.jwe"
+    line = ("wallet", "self", town / "wallet", "--audience", card(town), "--operation", "tone")
+    must(*line, "--photo", town / "photo.png", "--out", own)
+    must("issuer", "publish", town / "issuer", town / "operator" / "status")
+    asked = ("edit", town / "photo.png", "--prompt", PROMPT, "--operator", town / "operator", "--consent", own)
+    done = command(*asked, "--wallet", town / "wallet", "--out", town / "own.png", "--json")
+    assert done.code == 0, done.err
+    thief = command(*asked, "--grantee", "thief", "--out", town / "thief.png", "--json")
+    assert thief.code == 3
+    assert not (town / "thief.png").exists()
+
+
+def test_she_asks_what_is_held_of_her(town):
+    """With a fresh nonce she reads her decisions, erases them, and objects; the receipt still verifies."""
+    consent, _ = grant(town, "subject")
+    assert edit(town, "subject.png", consent).code == 0
+    bound = town / "bound.jwe"
+
+    def ask(what, *more):
+        nonce = must("subject", "challenge", town / "operator")["nonce"]
+        bind = ("wallet", "bind", town / "wallet", "--audience", card(town), "--nonce", nonce)
+        must(*bind, "--out", bound)
+        return must("subject", what, town / "operator", "--presentation", bound, "--nonce", nonce, *more)
+
+    held = ask("export")["decisions"]
+    assert any(entry["data"]["event"] == "release" for entry in held)
+    assert ask("erase")["erased"] == len(held)
+    assert ask("export")["decisions"] == []
+    key, receipt = town / "operator" / "receipt-key.jwk.json", town / "subject.png.receipt.json"
+    assert command("verify", town / "subject.png", "--receipt", receipt, "--key", key).code == 0
+    again, _ = grant(town, "objected")
+    ask("object")
+    assert edit(town, "objected.png", again).code == 3
+    ask("object", "--lift")
+    assert edit(town, "lifted.png", again).code == 0
+
+
+def test_nothing_that_was_handed_over_shows_her_template(town):
+    """No file that the commands wrote holds the template in clear, but for what the issuer seals."""
+    from consent_edit.consent.binding import FaceBinding
+    from consent_edit.consent.wallet import Wallet
+
+    grant(town, "sealed")
+    wallet = Wallet.open(town / "wallet")
+    nonce = "looking"
+    bound = wallet.bind(audience=AUDIENCE, nonce=nonce, now=0)
+    jwt, *disclosed = bound.split("~")
+    assert FaceBinding.__name__ and jwt
+    template = max(disclosed, key=len)
+    for file in town.rglob("*"):
+        if file.is_file():
+            data = file.read_bytes()
+            assert template[40:100].encode() not in data, file
+
+
 def test_assess_says_why_and_releases_nothing(town):
     """The operator's own view: exact codes in words, exit 3."""
     must("issuer", "publish", town / "issuer", town / "operator" / "status")
@@ -179,7 +240,7 @@ def test_assess_says_why_and_releases_nothing(town):
 def test_the_readmes_example_runs(town, monkeypatch):
     """The Python example of the README, as it stands there, releases her consented edit."""
     consent, _ = grant(town, "readme")
-    consent.rename(town / "her-consent.json")
+    consent.rename(town / "her-consent.jwe")
     shutil.copy(town / "photo.png", town / "photo.jpg")  # told by its content, not by its name
     must("issuer", "publish", town / "issuer", town / "operator" / "status")
     readme = (Path(__file__).parents[2] / "README.md").read_text()
@@ -197,7 +258,7 @@ def test_the_readmes_example_runs(town, monkeypatch):
         (["edit", "nowhere.png"], 2),
         (["verify", "nowhere.png", "--receipt", "nowhere.json", "--key", "nowhere.jwk"], 2),
         (["bench", "prompts", "nowhere.jsonl"], 2),
-        (["wallet", "receive", "nowhere", "nothing.json"], 2),
+        (["wallet", "receive", "nowhere", "nothing.jwe"], 2),
         (["demo", "--photo", "nowhere.png"], 2),
     ],
 )

@@ -41,7 +41,7 @@ run()
 BASE = """
 import consent_edit, consent_edit.intake.decode, consent_edit.consent.verify, consent_edit.consent.issue
 import consent_edit.consent.wallet, consent_edit.policy.decision, consent_edit.evidence.verify
-import consent_edit.store.sqlite
+import consent_edit.store.store
 from pathlib import Path
 from consent_edit.evidence.keys import load_public_keys
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,21 @@ from consent_edit.consent.trust import TrustList
 from consent_edit.consent.verify import Presentation, verify_presentation
 from consent_edit.errors import ConsentInvalid
 from consent_edit.vocabulary import Operation, Purpose
+
+
+@dataclass(frozen=True)
+class _Record:
+    """What was released before, as a vector says it."""
+
+    released: int
+    spent: frozenset[str]
+
+    def uses(self, _: str) -> int:
+        return self.released
+
+    def nonce_spent(self, nonce: str) -> bool:
+        return nonce in self.spent
+
 
 FOLDER = Path(__file__).resolve().parents[2] / "vectors" / "consent"
 PRESENTATIONS = json.loads((FOLDER / "presentation_test.json").read_text())
@@ -35,15 +51,18 @@ def test_presentation_vector(case: dict[str, object]) -> None:
         purpose=Purpose(asked["purpose"]),
         photos=frozenset(asked["photos"]),
         now=now,
+        proven=asked["proven"],
+        nonce=asked["nonce"],
+        models=PRESENTATIONS["models"],
     )
     result = verify_presentation(
-        Presentation(case["credential"], case["grant"]),
+        Presentation(case["credential"], case["grant"], tuple(case["cosigned"])),
         trust=trust,
         statuses=StatusLists(
             {uri: lambda _, t=token: t for uri, token in PRESENTATIONS["status_lists"].items()}
         ),
         query=query,
-        uses=lambda _: asked["uses"],
+        record=_Record(asked["uses"], frozenset(asked["spent"])),
     )
     assert result.status == case["status"], result.detail
     assert (case["result"] == "valid") == (result.status == "verified")
@@ -58,6 +77,16 @@ def test_token_vector(case: dict[str, object]) -> None:
     except ConsentInvalid:
         held = False
     assert held == (case["result"] == "valid")
+
+
+def test_the_vectors_cover_every_numbered_check() -> None:
+    """Each check has a vector, and every vector a name and number of its own."""
+    cases = PRESENTATIONS["tests"]
+    assert {flag for case in cases for flag in case["flags"]} == set(PRESENTATIONS["notes"])
+    assert len(PRESENTATIONS["notes"]) == 24
+    assert [case["tcId"] for case in cases] == list(range(1, len(cases) + 1))
+    assert len({case["name"] for case in cases}) == len(cases)
+    assert sum(case["result"] == "valid" for case in cases) >= 10
 
 
 @pytest.mark.parametrize("vectors", [PRESENTATIONS, TOKENS], ids=["presentations", "tokens"])

@@ -27,7 +27,14 @@ from enrolment_world import (
 
 from consent_edit.consent import sd_jwt
 from consent_edit.consent.admission import MAX_BATCH
-from consent_edit.consent.binding import LIVENESS_CAPS, Evidence, FaceBinding, entries_digest, grown_up, majority
+from consent_edit.consent.binding import (
+    LIVENESS_CAPS,
+    Evidence,
+    FaceBinding,
+    entries_digest,
+    grown_up,
+    majority,
+)
 from consent_edit.consent.capture import Capture, CaptureSource, enrolment_templates, pair_scores
 from consent_edit.consent.disclosure import reveal
 from consent_edit.consent.issue import Enrolment, Issuer, RetiredKey
@@ -84,7 +91,9 @@ def test_own_and_victims_photo_averaged() -> None:
     """Averaging two people would enrol both; the pair is refused, in any order and number, and says which."""
     own, victim = photo(HER), photo(VICTIM)
     for photos in ([own, victim], [victim, own], [own, own, victim], [own, own, victim, victim]):
-        with pytest.raises(EnrolmentRefused, match=r"photos \d and \d do not clearly show the same") as refused:
+        with pytest.raises(
+            EnrolmentRefused, match=r"photos \d and \d do not clearly show the same"
+        ) as refused:
             enrolment_templates(photos, LIMITS)
         assert refused.value.code == "input.enrolment-pair"
     assert min(pair_scores([own, victim], LIMITS).values()) < 0.3
@@ -93,7 +102,10 @@ def test_own_and_victims_photo_averaged() -> None:
 def test_victims_photo_doctored_for_one_embedder() -> None:
     """A photo that one embedder takes for the attacker and the other for the victim is refused."""
     first, second = HER
-    for doctored in ({first: HER[first], second: VICTIM[second]}, {first: VICTIM[first], second: HER[second]}):
+    for doctored in (
+        {first: HER[first], second: VICTIM[second]},
+        {first: VICTIM[first], second: HER[second]},
+    ):
         with pytest.raises(EnrolmentRefused, match="same person"):
             enrolment_templates([photo(HER), photo(doctored)], LIMITS)
 
@@ -197,7 +209,14 @@ def test_nobody_is_issued_more_than_was_shown(evidence: Evidence, environment: E
 
 @pytest.mark.parametrize(
     "borrowed",
-    ["Supervised_Session", "supervised session", "iso30107-3-level-3", "ISO 30107-3", "iso30107-3-level-2 ", "none"],
+    [
+        "Supervised_Session",
+        "supervised session",
+        "iso30107-3-level-3",
+        "ISO 30107-3",
+        "iso30107-3-level-2 ",
+        "none",
+    ],
 )
 def test_borrowed_liveness_name(borrowed: str) -> None:
     """A name that only sounds like a method of the table is worth nothing above ``self_asserted``."""
@@ -217,7 +236,7 @@ def test_wallet_supplied_picture() -> None:
 
 
 def test_wallet_supplied_template() -> None:
-    """A template has no way in but a photo: a capture names its source, and one bare row is no face's views."""
+    """A template has no way in but a photo: a capture names its source, and a bare row is no views."""
     with pytest.raises(TypeError):
         Capture(**{name: getattr(photo(HER), name) for name in Capture.__slots__ if name != "source"})
     with pytest.raises(EnrolmentRefused, match="was not read"):
@@ -266,7 +285,11 @@ def test_credential_outliving_the_eighteenth_birthday() -> None:
     today = datetime.fromtimestamp(NOW, UTC).date()
     soon = date(today.year - 18, today.month + 1, 3)
     short = enrol(by, [photo(HER)], birthdate=soon, guardians=parents)
-    assert plain_of(short)["exp"] == short.exp == datetime(today.year, today.month + 1, 3, tzinfo=UTC).timestamp()
+    assert (
+        plain_of(short)["exp"]
+        == short.exp
+        == datetime(today.year, today.month + 1, 3, tzinfo=UTC).timestamp()
+    )
     assert enrol(by, [photo(HER)], birthdate=CHILD, guardians=parents).exp == NOW + 180 * DAY
     assert enrol(by, [photo(HER)]).exp == enrol(by, [photo(HER)], birthdate=ADULT).exp == NOW + 180 * DAY
     eve = int(datetime(2026, 2, 27, 18, tzinfo=UTC).timestamp())
@@ -351,7 +374,7 @@ def test_each_enrolment_has_entries_of_its_own() -> None:
 
 
 def test_credentials_of_a_batch_share_no_identifier() -> None:
-    """Key, salts, status entries and the second of issue differ or say nothing; the templates are the same."""
+    """Key, salts and status entries differ, the time of issue says nothing; the templates are the same."""
     keys = [holder(SigningKey.generate()) for _ in range(3)]
     asked = {"models": MODELS, "thresholds": LIMITS, "evidence": SEEN, "now": NOW + 12_345}
     batch = issuer().enrol_batch([photo(HER)], holders=keys, birthdate=ADULT, **asked)  # type: ignore[arg-type]

@@ -80,6 +80,51 @@ def test_headers_that_bring_something_are_refused(member: str) -> None:
     assert refused(signed(key, {"alg": "ES256", "typ": TYP, member: ["exp"]}), key)
 
 
+@pytest.mark.parametrize("member", ["jwk", "jku", "x5u", "crit", "b64", "zip", "x5c+jwk"])
+def test_a_chain_is_let_through_and_nothing_else(member: str) -> None:
+    """Where a caller has validated a chain, ``x5c`` may stand in the header; the others still may not."""
+    key = KEYS[Algorithm.ES256]
+    token = signed(key, {"alg": "ES256", "typ": TYP, **{name: ["exp"] for name in member.split("+")}})
+    for read in (
+        lambda: verify_compact(token, key.public, typ=TYP, chain=True),
+        lambda: unverified(token, chain=True),
+    ):
+        with pytest.raises(ConsentInvalid) as caught:
+            read()
+        assert caught.value.status is ConsentStatus.MALFORMED
+
+
+def test_a_chain_changes_nothing_about_the_key() -> None:
+    """With a chain let through the token still verifies under the key given, and under no other."""
+    key, stranger = KEYS[Algorithm.ES256], SigningKey.generate(Algorithm.ES256)
+    token = sign_compact({"a": 1}, key, typ=TYP, headers={"x5c": ["AAAA"]})
+    verified = verify_compact(token, key.public, typ=TYP, chain=True)
+    assert verified.header["x5c"] == ["AAAA"]
+    assert unverified(token, chain=True) == (verified.header, {"a": 1})
+    with pytest.raises(ConsentInvalid) as caught:
+        verify_compact(token, stranger.public, typ=TYP, chain=True)
+    assert caught.value.status is ConsentStatus.SIGNATURE_INVALID
+
+
+def test_a_header_read_with_a_chain_is_not_remembered_without() -> None:
+    """Having been let through once, the very same header is refused where no chain is taken."""
+    key = KEYS[Algorithm.ES256]
+    token = sign_compact({"a": 1}, key, typ=TYP, headers={"x5c": ["AAAA"], "y": "remembered"})
+    for _ in range(2):
+        assert verify_compact(token, key.public, typ=TYP, chain=True).claims() == {"a": 1}
+        assert refused(token, key)
+        with pytest.raises(ConsentInvalid):
+            unverified(token)
+
+
+def test_a_header_given_out_cannot_be_changed() -> None:
+    """Headers are remembered, so what one caller gets no caller can write to."""
+    key = KEYS[Algorithm.ED25519]
+    header = verify_compact(sign_compact({}, key, typ=TYP), key.public, typ=TYP).header
+    with pytest.raises(TypeError):
+        header["typ"] = "other"  # type: ignore[index]
+
+
 @pytest.mark.parametrize(
     "header",
     [

@@ -70,6 +70,7 @@ class Desk:
         typ: str = CREDENTIAL_TYP,
         hidden: frozenset[str] = HIDDEN,
         headers: Mapping[str, object] | None = None,
+        kid: str = "",
         **changes: object,
     ) -> str:
         """A credential with these changes, rightly signed by the issuer, or by another key."""
@@ -77,7 +78,7 @@ class Desk:
         payload, texts = conceal(claims, hidden & claims.keys())  # type: ignore[arg-type]
         signer = key or self.issuer
         return sd_jwt.join(
-            sign_compact(payload, signer, typ=typ, kid=self.issuer.public.kid, headers=headers), texts
+            sign_compact(payload, signer, typ=typ, kid=kid or self.issuer.public.kid, headers=headers), texts
         )
 
     def binding(

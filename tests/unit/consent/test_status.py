@@ -218,6 +218,13 @@ def test_a_bad_offer_does_not_displace_a_good_list(world: StatusWorld) -> None:
     assert world.read() is V.VALID
 
 
+def test_a_list_signed_ahead_shuts_out_no_true_one(world: StatusWorld) -> None:
+    """A list of the service's own key from the future is not held, where it would keep true ones out."""
+    world.statuses.push(world.list(), NOW)
+    world.statuses._sources[STATUS_URI] = lambda _: world.list(entries=b"\x00", iat=NOW + 61)
+    assert [world.read(i) for i in (0, 1)] == [V.VALID, V.REVOKED]
+
+
 def test_a_list_signed_by_an_issuers_key_that_is_no_status_service(world: StatusWorld) -> None:
     """A key trusted for other lists, or for credentials, signs no status list here."""
     other = SigningKey.generate()
@@ -348,7 +355,7 @@ def test_memory_flooded_with_refused_lists(world: StatusWorld, monkeypatch: pyte
 
 
 def test_memory_flooded_with_pushed_lists(world: StatusWorld) -> None:
-    """Once enough lists wait that nobody read, further ones are refused aloud; in time the waiting are forgotten."""
+    """Once enough lists wait that nobody read, further ones are refused aloud; in time all are forgotten."""
     stranger = SigningKey.generate()
     forged = [world.list(key=stranger, sub=f"https://x/{n}") for n in range(MAX_WAITING)]
     for token in (*forged, forged[0]):
@@ -492,6 +499,11 @@ class TestFolder:
         ticks[0] = 1.0
         assert source(STATUS_URI) == "behind"
 
+    def test_an_endless_file(self, file: Path) -> None:
+        """A file of any length is read no further than a list may be long."""
+        file.write_bytes(b"a" * (MAX_STATUS_TOKEN + 4096))
+        assert len(folder_source(file.parent)(STATUS_URI)) == MAX_STATUS_TOKEN + 2
+
     def test_a_pipe_in_the_folder(self, file: Path) -> None:
         """A pipe nobody writes to is refused without waiting for a writer."""
         os.mkfifo(file)
@@ -499,7 +511,7 @@ class TestFolder:
             folder_source(file.parent)(STATUS_URI)
 
     def test_a_link_to_an_endless_device(self, file: Path) -> None:
-        """A device behind a link is refused; a regular file behind one is read, as mounted folders have them."""
+        """A device behind a link is refused; a regular file is read, for mounted folders have such links."""
         file.symlink_to("/dev/zero")
         source = folder_source(file.parent)
         with pytest.raises(ConsentInvalid):
@@ -514,11 +526,11 @@ class TestFolder:
         """A folder where a file belongs is refused, and no reading of it leaves a file open."""
         file.mkdir()
         source = folder_source(file.parent)
-        before = len(os.listdir("/proc/self/fd"))
+        before = len([*Path("/proc/self/fd").iterdir()])
         for _ in range(20):
             with pytest.raises(ConsentInvalid):
                 source(STATUS_URI)
-        assert len(os.listdir("/proc/self/fd")) < before + 20
+        assert len([*Path("/proc/self/fd").iterdir()]) < before + 20
 
     def test_a_file_that_is_no_text(self, file: Path) -> None:
         """Bytes that are no ASCII are no list."""

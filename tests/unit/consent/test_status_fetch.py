@@ -204,7 +204,7 @@ class TestOverTheNetwork:
         assert far.asked == []
 
     def test_a_redirect_to_http(self, secure: Web, web: Web, certificate: Path) -> None:
-        """No redirect leads from https to http, not even on this machine, nor to a file or with credentials."""
+        """No redirect leads from https to http, even on this machine, nor to a file or with credentials."""
         web.answer = lambda _: ok("a.b.c")
         context = ssl.create_default_context(cafile=str(certificate))
         for to in (
@@ -306,7 +306,7 @@ class TestOverTheNetwork:
         ],
     )
     def test_an_address_that_is_never_asked(self, uri: str) -> None:
-        """Plain http elsewhere, other schemes, credentials, control characters and prefixes are no addresses."""
+        """Plain http elsewhere, other schemes, credentials, odd characters and prefixes are no addresses."""
         with pytest.raises(InputError):
             fetch_over_https(uri)
         with pytest.raises(InputError):

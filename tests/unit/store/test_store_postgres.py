@@ -172,7 +172,8 @@ def test_address_may_say_otherwise(postgres_url):
 
 
 def test_read_only_server(postgres_url, engine):
-    """A standby, or a server set to read only, is refused at once."""
+    """A standby, or a server set to read only, is refused at once, not at the first release."""
+    Store.open(postgres_url, vault_key=KEY).close()
     execute(engine, f"ALTER DATABASE {make_url(postgres_url).database} SET default_transaction_read_only=on")
     refused(postgres_url, "check.store-unavailable")
 

@@ -1,11 +1,11 @@
-"""Remakes status_test.json: python tests/vectors/consent/make_status_vectors.py FOLDER, from the repository's root.
+"""Remakes status_test.json: python tests/vectors/consent/make_status_vectors.py FOLDER, from the root.
 
 ``FOLDER`` holds the examples of the Token Status List specification (the folder ``examples`` of
-github.com/oauth-wg/draft-ietf-oauth-status-list, as status_list_encoding*.md and status_list_jwt_raw.md): their
-encoded lists and signed token are copied; the tables they must decode to stand below, as its appendix "Test
-vectors for Status List encoding" prints them, and so does the public half of the key its examples are signed
-with. The rest are lists with one defect each, signed by a fresh key, which a verifier written by somebody else
-can be tried on.
+github.com/oauth-wg/draft-ietf-oauth-status-list, named status_list_encoding*.md and status_list_jwt_raw.md):
+their encoded lists and signed token are copied. The tables they must decode to stand below, as the appendix
+"Test vectors for Status List encoding" prints them (of the 8-bit one, some rows), and so does the public half
+of the key its examples are signed with. The rest are lists with one defect each, signed by a fresh key: a
+verifier written by somebody else can be tried on them.
 """
 
 from __future__ import annotations

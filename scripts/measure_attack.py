@@ -42,6 +42,7 @@ from consent_edit.perception.backends.dlib import CHIP_PADDING, CHIP_SIDE, DlibE
 from consent_edit.perception.embedding import _CANVAS, _CANVAS_BOX, _CANVAS_ZOOM, FIRST, LANDMARKS, SECOND
 from consent_edit.perception.models import ModelStore
 
+AIM = {FIRST: 0.45, SECOND: 0.92}  # the cosines by which an attack on both weighs the one against the other
 # dlib's mean face (image_transforms/interpolation.h), the targets of its five points in a unit chip.
 DLIB_FACE = np.array(
     [
@@ -143,7 +144,7 @@ class Attacker:
             for role in attack.roles:
                 number = chance.randrange(3 if role == FIRST else 2)
                 cosine = self._cosine(views, pixels, role, number, template[role])
-                distance = (1 - cosine) / (1 - LIMITS.matching[role])  # accepted from 1 down
+                distance = (1 - cosine) / (1 - AIM[role])
                 loss = loss + (distance if len(attack.roles) == 1 else torch.clamp(distance, min=0.4))
             if len(attack.roles) > 1 and float(loss.detach()) <= 0.4 * len(attack.roles):
                 continue  # these views are accepted with room to spare

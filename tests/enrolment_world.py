@@ -17,7 +17,7 @@ from consent_edit.consent.binding import Evidence, Guardian
 from consent_edit.consent.capture import Capture, CaptureQuality, CaptureSource
 from consent_edit.consent.issue import Enrolment, Issuer
 from consent_edit.consent.keys import SigningKey
-from consent_edit.consent.sd_jwt import bind_key
+from consent_edit.consent.sd_jwt import bind_key, join, parse
 from consent_edit.consent.signatory import Signatory
 from consent_edit.consent.status_service import IssuerStatus
 from consent_edit.enrolment.desk import EnrolmentDesk
@@ -167,7 +167,8 @@ class Town:
     def bound(self, enrolment: Enrolment, key: SigningKey, nonce: str, **changes: object) -> str:
         """The credential as its holder presents it to the issuer."""
         asked: dict[str, object] = {"audience": NAME, "nonce": nonce, "now": self.clock(), **changes}
-        return bind_key(enrolment.credential, key, **asked)  # type: ignore[arg-type]
+        bare = join(parse(enrolment.credential).jwt, ())  # as wallets do it: nothing disclosed
+        return bind_key(bare, key, **asked)  # type: ignore[arg-type]
 
     def renew(
         self, enrolment: Enrolment, key: SigningKey, captures: list[Capture], **changes: object

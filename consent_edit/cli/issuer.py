@@ -119,7 +119,7 @@ def enrol(
 
 @app.command("challenge")
 def challenge(folder: Folder, as_json: AsJson = False) -> None:
-    """Give out a nonce for a renewal: the person's wallet signs it, within a quarter of an hour."""
+    """Give out a nonce for a renewal: the person's wallet binds to it (`wallet bind`), then `renew`."""
     desk = open_desk(folder, clock=_now)
     nonce = desk.challenge()
     said = {"nonce": nonce, "audience": desk.issuer.name}

@@ -84,5 +84,7 @@ def _asked(presentation: Path, answer: Callable[[str], _Answer]) -> _Answer:
     try:
         return answer(text)
     except ConsentInvalid as error:
-        error.remedy = "ask for a fresh nonce (subject challenge) and bind to it (wallet bind)"
+        error.remedy = (
+            "ask for a fresh nonce (subject challenge) and bind to it (wallet bind; --face to object)"
+        )
         raise

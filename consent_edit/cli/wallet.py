@@ -262,6 +262,9 @@ def bind(
     audience: Service,
     nonce: Annotated[str, typer.Option(help="The number that the service gave you for this.")],
     out: Annotated[Path, typer.Option(help="Where it goes.")],
+    face: Annotated[
+        bool, typer.Option("--face", help="Show your face template too: to be put on a never-edit-me list.")
+    ] = False,
     key_file: KeyFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -269,9 +272,11 @@ def bind(
 
     Where the service's card is named, only the service can read who you are.
     """
+    if face and not Path(audience).is_file():
+        raise InputError("a face template is sealed to a service's card", code="input.audience")
     wallet, name = Wallet.open(folder, key_file=key_file), audience_name(audience)
     with from_files("the audience or the nonce is not of its form"):
-        bound = wallet.bind(name, nonce, _now())
+        bound = wallet.bind(name, nonce, _now(), disclose=face)
     carried = seal_holder(bound, read_card(Path(audience)).sealing_key()) if name != audience else bound
     write_private(out, carried.encode("ascii"))
     say(as_json, {"key": wallet.key_for(name), "out": str(out)}, f"hand {out} to {name}; it counts 5 minutes")

@@ -71,10 +71,11 @@ def conceal(
         for name in sorted(hidden)
     ]
     payload = {name: value for name, value in claims.items() if name not in hidden}
-    return {**payload, "_sd": sorted(map(_digest, disclosures)), "_sd_alg": "sha-256"}, disclosures
+    return {**payload, "_sd": sorted(map(disclosure_digest, disclosures)), "_sd_alg": "sha-256"}, disclosures
 
 
-def _digest(encoded: str) -> str:
+def disclosure_digest(encoded: str) -> str:
+    """base64url SHA-256 of a disclosure as it travels (RFC 9901 section 4.2.3)."""
     return b64url_encode(hashlib.sha256(encoded.encode("ascii")).digest())
 
 
@@ -86,9 +87,9 @@ def read_disclosure(encoded: str) -> Disclosure:
     """
     match parse_json(b64url_decode(encoded)):
         case [str(), str(name), value] if name not in ("_sd", "...", "_sd_alg"):
-            return Disclosure(_digest(encoded), name, value, element=False)
+            return Disclosure(disclosure_digest(encoded), name, value, element=False)
         case [str(), value]:
-            return Disclosure(_digest(encoded), "", value, element=True)
+            return Disclosure(disclosure_digest(encoded), "", value, element=True)
         case _:
             raise malformed("not a disclosure")
 

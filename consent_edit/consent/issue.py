@@ -231,7 +231,7 @@ class Issuer:
         service = StatusServiceEntry(
             id=f"{self.name}#status",
             uris=(self.status.uri,),
-            jwks=(self.status.public.export(),),
+            jwks=tuple(key.export() for key in self.status.publics(now)),
             nbf=now,
             exp=now + lifetime,
         )

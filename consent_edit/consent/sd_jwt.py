@@ -28,6 +28,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from pydantic import ValidationError
+
 from consent_edit.consent.binding import CREDENTIAL_TYP
 from consent_edit.consent.disclosure import Disclosure, conceal, read_disclosure, reveal
 from consent_edit.consent.encoding import malformed
@@ -224,10 +226,13 @@ def bind_key(credential: str, key: SigningKey, *, audience: str, nonce: str, now
         now: Unix seconds.
 
     Raises:
-        ConsentInvalid: ``MALFORMED``; it is no presentation.
+        ConsentInvalid: ``MALFORMED``; it is no presentation, or an argument is not of its form.
     """
     parse(credential)
-    claims = _KeyBinding(iat=now, aud=audience, nonce=nonce, sd_hash=_sd_hash(credential))
+    try:
+        claims = _KeyBinding(iat=now, aud=audience, nonce=nonce, sd_hash=_sd_hash(credential))
+    except ValidationError as error:
+        raise malformed("the audience or the nonce is not of its form") from error
     return credential + sign_compact(claims.model_dump_json().encode("utf-8"), key, typ=BINDING_TYP)
 
 
@@ -258,4 +263,3 @@ def _seconds(claims: Mapping[str, Json], name: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise malformed(f"{name} must be whole seconds")
     return value
-

@@ -362,12 +362,13 @@ class Wallet:
         """
         return sign_proof(self._key_for(audience), audience=audience, request=request_digest, now=now)
 
-    def bind(self, audience: str, nonce: str, now: int) -> str:
-        """Show who she is, now, to a service or the issuer: her credential, with nothing in it disclosed.
+    def bind(self, audience: str, nonce: str, now: int, *, disclose: bool = False) -> str:
+        """Show who she is, now, to a service or the issuer: her credential with her key's signature.
 
         Args:
             nonce: The one the service gave her.
             now: Unix seconds.
+            disclose: Whether her face template is shown; else nothing in the credential is disclosed.
 
         Raises:
             InputError: there is no credential in force, or a passkey signs for this wallet.
@@ -378,11 +379,9 @@ class Wallet:
             chosen = state.chosen(audience, now, granting=False)
             return state.spent(chosen, audience, chosen.stock), chosen.credential
 
-        bare = sd_jwt.join(sd_jwt.parse(self._keeper.update(choose)).jwt, ())
-        try:
-            return sd_jwt.bind_key(bare, self._key_for(audience), audience=audience, nonce=nonce, now=now)
-        except ValidationError as error:
-            raise malformed("the audience or the nonce is not of its form") from error
+        credential = self._keeper.update(choose)
+        shown = credential if disclose else sd_jwt.join(sd_jwt.parse(credential).jwt, ())
+        return sd_jwt.bind_key(shown, self._key_for(audience), audience=audience, nonce=nonce, now=now)
 
     def _receive(self, packages: Sequence[tuple[str, tuple[StatusRef, ...]]]) -> None:
         def store(state: WalletState) -> tuple[WalletState, None]:

@@ -19,7 +19,7 @@ class Wire(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
 
 
-Seconds: TypeAlias = Annotated[int, Field(ge=0, le=2**53)]
+Seconds: TypeAlias = Annotated[int, Field(ge=0, le=2**53 - 1)]
 """Seconds since 1970 (NumericDate, RFC 7519 section 2), whole."""
 
 Text: TypeAlias = Annotated[str, Field(min_length=1, max_length=2048)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from consent_edit.consent.binding import Evidence, FaceBinding
+from consent_edit.consent.binding import Evidence
 from consent_edit.consent.issue import Issuer
 from consent_edit.consent.issuer_folder import trust_list
 from consent_edit.consent.keys import SigningKey
@@ -13,13 +13,20 @@ from consent_edit.consent.sd_jwt import verify_presentation
 from consent_edit.consent.signatory import Signatory
 from consent_edit.consent.status import StatusLists, StatusValue
 from consent_edit.consent.trust import TrustList
-from consent_edit.consent.wire import StatusRef, read_claims
+from consent_edit.consent.wire import StatusClaim, StatusRef, Wire, read_claims
 from consent_edit.enrolment.register import Register, RegisterEntry
 from consent_edit.errors import ConsentInvalid, EnrolmentRefused
 from consent_edit.vocabulary import Assurance, ConsentStatus, Environment
 
 _TRUSTED_S: Final = 60
 """Seconds for which an issuer trusts itself to read one presentation."""
+
+
+class _Told(Wire):
+    """What a renewal reads of the credential: all of it in plain, so nothing need be disclosed."""
+
+    status: StatusClaim
+    evidence: Evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +61,12 @@ def presented(issuer: Issuer, presentation: str, *, nonce: str, now: int) -> Hel
     """
     trust = _own_trust(issuer, now)
     verified = verify_presentation(presentation, trust, audience=issuer.name, nonce=nonce, now=now)
-    binding = read_claims(FaceBinding, verified.claims)
-    entry = binding.status.status_list
+    told = read_claims(_Told, {name: verified.claims.get(name) for name in _Told.model_fields})
+    entry = told.status.status_list
     lists = StatusLists({issuer.status.uri: issuer.status.source(lambda: now)})
     match lists.read(entry.uri, entry.idx, now, trust):
         case StatusValue.VALID:
-            return Held(holder=binding.holder(), entry=entry, loa=binding.evidence.loa)
+            return Held(holder=verified.holder, entry=entry, loa=told.evidence.loa)
         case StatusValue.REVOKED:
             raise ConsentInvalid(ConsentStatus.REVOKED, "the credential is revoked")
         case _:

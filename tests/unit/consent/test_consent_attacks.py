@@ -13,7 +13,6 @@ from consent_world import (
     MODELS,
     NOW,
     STATUS_URI,
-    STRICT,
     ConsentWorld,
     capture,
     face,
@@ -21,10 +20,13 @@ from consent_world import (
 
 from consent_edit.consent import sd_jwt
 from consent_edit.consent.binding import CREDENTIAL_TYP
+from consent_edit.consent.capture import CaptureSource
+from consent_edit.consent.disclosure import disclosure_digest
 from consent_edit.consent.grant import WITHDRAWAL_TYP
 from consent_edit.consent.jose import sign_compact, unverified
 from consent_edit.consent.keys import SigningKey, write_private
 from consent_edit.consent.presentation import Presentation
+from consent_edit.consent.signatory import Signatory
 from consent_edit.consent.status import (
     MAX_STATUS_TOKEN,
     MAX_WAITING,
@@ -38,6 +40,7 @@ from consent_edit.consent.wire import StatusRef
 from consent_edit.encoding import b64url_encode, canonical_json
 from consent_edit.enrolment import capture_of
 from consent_edit.errors import ConsentInvalid, EnrolmentRefused, InputError
+from consent_edit.intake.canonical import CanonicalImage
 from consent_edit.perception.observation import (
     Box,
     CheckRun,
@@ -46,6 +49,7 @@ from consent_edit.perception.observation import (
     ImageObservation,
     ModelUse,
 )
+from consent_edit.thresholds import load_thresholds
 from consent_edit.vocabulary import (
     CheckName,
     CheckOutcome,
@@ -106,7 +110,7 @@ def test_status_entry_beyond_any_list(idx: int) -> None:
     """An entry number no database can hold is refused in our own words, and flips nothing."""
     status = IssuerStatus("https://s", SigningKey.generate(), size=64)
     key = SigningKey.generate()
-    status.allot(key.public)
+    status.allot((Signatory(key.public),))
     claims = {"jti": "a" * 32, "iat": NOW, "status_list": {"uri": "https://s", "idx": idx}}
     raw = canonical_json({**claims, "status_list": {"uri": "https://s", "idx": 0}}).replace(
         b'"idx":0', b'"idx":%d' % idx
@@ -139,7 +143,7 @@ def test_holder_chooses_her_own_level() -> None:
     payload = dict(unverified(parsed.jwt)[1])
     choices = [b64url_encode(canonical_json(["s" * 22, "loa", level])) for level in ("low", "high")]
     plain = {name: value for name, value in payload["evidence"].items() if name != "loa"}
-    payload["evidence"] = {**plain, "_sd": sorted(map(sd_jwt._digest, choices))}
+    payload["evidence"] = {**plain, "_sd": sorted(map(disclosure_digest, choices))}
     jwt = sign_compact(payload, world.issuer.key, typ=CREDENTIAL_TYP)
     own = good.credential.split("~")[1:-1]
     text = sd_jwt.join(jwt, [*own, choices[1]])
@@ -182,7 +186,7 @@ def test_grant_that_no_verifier_would_read(asked: dict[str, object]) -> None:
     person = ConsentWorld.make().person()
     with pytest.raises(InputError):
         person.grant(**asked)
-    assert len(person.wallet._state.stock) == 32
+    assert person.wallet.grants_left == 32
     assert person.wallet.grants == ()
 
 
@@ -204,12 +208,13 @@ def test_birthdate_in_the_future(born: date) -> None:
 def test_something_face_like_enrolled() -> None:
     """A box that too few passes support is nobody to enrol, however sure the detector was."""
     for kind in (PersonKind.POSSIBLE_FACE, PersonKind.FACE):
-        seen = _seen(kind)
+        photo = CanonicalImage.of(np.full((160, 160, 3), 128, dtype=np.uint8))
+        seen = _seen(kind, photo.digest)
         if kind is PersonKind.FACE:
-            assert capture_of(seen).faces == 1
+            assert capture_of(seen, photo, source=CaptureSource.OWN).faces == 1
         else:
             with pytest.raises(EnrolmentRefused):
-                capture_of(seen)
+                capture_of(seen, photo, source=CaptureSource.OWN)
 
 
 def test_signing_key_left_open_to_others(tmp_path: Path) -> None:
@@ -246,9 +251,9 @@ def test_two_writers_of_one_private_file(tmp_path: Path) -> None:
 
 def _enrol(world: ConsentWorld, **changes: object) -> object:
     asked: dict[str, object] = {
-        "holder": SigningKey.generate().public,
+        "holder": Signatory(SigningKey.generate().public),
         "models": MODELS,
-        "thresholds": STRICT,
+        "thresholds": load_thresholds(),
         "evidence": LIVENESS,
         "now": NOW,
         **changes,
@@ -256,7 +261,7 @@ def _enrol(world: ConsentWorld, **changes: object) -> object:
     return world.issuer.enrol([capture(face(1))], **asked)  # type: ignore[arg-type]
 
 
-def _seen(kind: PersonKind) -> ImageObservation:
+def _seen(kind: PersonKind, digest: str) -> ImageObservation:
     """One large, sure box of that kind."""
     box = FaceObservation(
         box=Box(0, 0, 100, 100),
@@ -264,10 +269,10 @@ def _seen(kind: PersonKind) -> ImageObservation:
         recognisable=Recognisable.YES,
         score=0.9,
         passes=("p",),
-        landmarks=np.zeros((5, 2), np.float32),
+        landmarks=np.array([[30, 40], [70, 40], [50, 60], [35, 80], [65, 80]], np.float32),
         embeddings=capture(face(1)).embeddings,
     )
     models = tuple(ModelUse(role, sha, 0.5, True) for role, sha in MODELS.items())
     names = (CheckName.FACE_DETECTION, CheckName.FACE_EMBEDDING, CheckName.FACE_EMBEDDING_SECOND)
     checks = tuple(CheckRun(name, CheckOutcome.RAN, models) for name in names)
-    return ImageObservation("sha256:" + "0" * 64, 8, 8, (box,), ExposureReading(Exposure.NONE), checks)
+    return ImageObservation(digest, 160, 160, (box,), ExposureReading(Exposure.NONE), checks)

@@ -150,11 +150,17 @@ def attack(check: int, status: ConsentStatus) -> Callable[[Attack], Attack]:
     return register
 
 
+def plain(message: object) -> bool:
+    """Whether this is a sentence of ours: there, not shouted, and with nothing in it that was not known."""
+    return isinstance(message, str) and message != message.upper() and not re.search("XX|None", message)
+
+
 def came_to(attacking: Attack, desk: Desk) -> ConsentStatus:
-    """The status of the refusal; ``VERIFIED`` when there was none."""
+    """The status of the refusal, which says why; ``VERIFIED`` when there was none."""
     try:
         attacking(desk)
     except ConsentInvalid as refusal:
+        assert plain(refusal.message), refusal.message
         return refusal.status
     return S.VERIFIED
 
@@ -498,6 +504,7 @@ def test_texts_that_are_no_presentation_are_refused(text: str) -> None:
     with pytest.raises(ConsentInvalid) as caught:
         sd_jwt.parse(text)
     assert caught.value.status is S.MALFORMED
+    assert plain(caught.value.message)
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,8 @@ class Web:
     heads: list[str] = field(default_factory=list)
     port: int = 0
     scheme: str = "http"
+    first: bytes = b""
+    send: Callable[[bytes], object] = lambda _: None
 
     def uri(self, path: str = "/1") -> str:
         """An address of it."""
@@ -57,6 +59,8 @@ class Bytes(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.web.asked.append(self.path)
         self.web.heads.append(str(self.headers))
+        self.web.send = self.wfile.write
+        self.wfile.write(self.web.first)
         data = self.web.answer(self.path)
         self.wfile.write(data)
         if not data.endswith(b"\r\n\r\n") and b"\r\n\r\n" not in data:
@@ -193,6 +197,7 @@ class TestOverTheNetwork:
         steps["/4"] = moved("/1")
         with pytest.raises(Unavailable, match="without end"):
             fetch_over_https(web.uri())
+        assert web.asked == ["/1", "/2", "/3", "/4"] * 2
 
     def test_a_redirect_to_another_host(self, web: Web, far: Web) -> None:
         """No redirect leads to another host or port, and nothing is asked there."""
@@ -218,7 +223,7 @@ class TestOverTheNetwork:
             "",
         ):
             secure.answer = lambda _, to=to: moved(to)
-            with pytest.raises(Unavailable):
+            with pytest.raises(Unavailable, match=r"redirects|ValueError"):
                 fetch_over_https(secure.uri(), context=context)
         assert web.asked == []
 
@@ -257,6 +262,7 @@ class TestOverTheNetwork:
         with pytest.raises(Unavailable) as caught:
             fetch_over_https(web.uri())
         assert caught.value.code == "check.status-fetch"
+        assert len(web.asked) == 1
 
     @pytest.mark.parametrize(
         "begun",
@@ -268,6 +274,20 @@ class TestOverTheNetwork:
         web.answer = lambda _: begun
         with pytest.raises(Unavailable, match="Timeout"):
             fetch_over_https(web.uri(), seconds=0.2)
+
+    def test_a_server_that_dribbles(self, web: Web) -> None:
+        """A header now and then buys a server no time, though it would end one day."""
+
+        def dribbled(_: str) -> bytes:
+            for _ in range(60):
+                web.send(b"X: y\r\n")
+                threading.Event().wait(0.05)
+            return b"Content-Length: 5\r\n\r\na.b.c"
+
+        web.answer = dribbled
+        web.first = b"HTTP/1.1 200 OK\r\n"
+        with pytest.raises(Unavailable, match="Timeout"):
+            fetch_over_https(web.uri(), seconds=0.5)
 
     def test_no_time_is_left_after_a_redirect(self, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
         """The time is for all steps together."""
@@ -431,6 +451,13 @@ def test_a_bad_list_takes_no_ones_place(fetching: Fetching, attack: dict[str, ob
         fetching.fetch(fetching.world.list(**attack))
     assert fetching.there == good
     assert fetching.world.read(1) is V.REVOKED
+
+
+def test_a_stale_list_is_not_kept_even_where_there_is_none(fetching: Fetching) -> None:
+    """A list that counts no more is not put into an empty folder, and its coming is no success."""
+    with pytest.raises(ConsentInvalid, match="stale"):
+        fetching.fetch(fetching.world.list(iat=NOW - 60))
+    assert fetching.there == ""
 
 
 def test_of_the_same_second_the_worse_list_takes_the_place(fetching: Fetching) -> None:

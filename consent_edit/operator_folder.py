@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from consent_edit.consent.jwe import OpeningKey
 from consent_edit.consent.keys import write_private
+from consent_edit.consent.new_folder import new_folder
 from consent_edit.consent.presentation import AudienceCard
 from consent_edit.consent.status import StatusLists, folder_source
 from consent_edit.consent.trust import TrustList, read_anchors
@@ -59,7 +60,7 @@ def create(
     status_uris: tuple[str, ...],
     store: str = "",
 ) -> None:
-    """Make an operator's folder.
+    """Make an operator's folder: whole, or not at all.
 
     Args:
         trust_list: The signed trust list, compact JWS.
@@ -68,11 +69,9 @@ def create(
         store: ``postgresql+psycopg://`` address for the log, if not a file of the folder.
 
     Raises:
-        InputError: the folder holds an operator already, or the anchor is no public key.
+        InputError: the folder holds something already, or the anchor is no public key.
         VerificationFailed: the trust list does not verify under the anchor; a demo's never does here.
     """
-    if (folder / _CONFIG).exists():
-        raise InputError("the folder holds an operator already", code="input.operator")
     try:
         anchors = read_anchors(anchor.encode("utf-8"))
     except ConsentInvalid as error:
@@ -82,18 +81,18 @@ def create(
             remedy="name the public key (JWK, or a JWK set) that signed the trust list",
         ) from error
     TrustList.load(trust_list, anchor=anchors, now=unix_now())
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / _STATUS).mkdir(exist_ok=True)
-    create_receipt_key(folder)
-    if store:
-        VaultKey.generate().save(folder / _VAULT_KEY)
-    opening = OpeningKey.generate()
-    opening.save(folder / _OPENING_KEY)
-    card = AudienceCard(audience=audience, key=opening.public.export()).model_dump_json(indent=2)
-    config = _Config(audience=audience, status_uris=status_uris, store=store).model_dump_json(indent=2)
-    files = ((_TRUST_LIST, trust_list), (_ANCHOR, anchor), (AUDIENCE_CARD, card), (_CONFIG, config))
-    for name, text in files:
-        write_private(folder / name, f"{text.strip()}\n".encode())
+    with new_folder(folder, code="input.operator") as place:
+        (place / _STATUS).mkdir()
+        create_receipt_key(place)
+        if store:
+            VaultKey.generate().save(place / _VAULT_KEY)
+        opening = OpeningKey.generate()
+        opening.save(place / _OPENING_KEY)
+        card = AudienceCard(audience=audience, key=opening.public.export()).model_dump_json(indent=2)
+        config = _Config(audience=audience, status_uris=status_uris, store=store).model_dump_json(indent=2)
+        files = ((_TRUST_LIST, trust_list), (_ANCHOR, anchor), (AUDIENCE_CARD, card), (_CONFIG, config))
+        for name, text in files:
+            write_private(place / name, f"{text.strip()}\n".encode())
 
 
 def load(folder: Path) -> Operator:
@@ -121,7 +120,11 @@ def load(folder: Path) -> Operator:
     source = folder_source(folder / _STATUS)
     trust = TrustList.load(trust_list, anchor=anchors, now=unix_now())
     store = _open_store(folder, config)
-    store.raise_mark(_TRUST_LIST, trust.iat)  # never back to a list that trusted somebody removed since
+    try:
+        store.raise_mark(_TRUST_LIST, trust.iat)  # never back to a list that trusted somebody removed since
+    except BaseException:
+        store.close()
+        raise
     return Operator(
         audience=config.audience,
         trust=trust,

@@ -21,7 +21,8 @@ from consent_edit.cli.issuer_photos import (
 from consent_edit.cli.terminal import AsJson, read_file, say
 from consent_edit.consent.binding import Evidence
 from consent_edit.consent.capture import CaptureSource
-from consent_edit.consent.issuer_folder import open_issuer, rotate_key, trust_list
+from consent_edit.consent.issuer_folder import open_issuer, trust_list
+from consent_edit.consent.issuer_rotation import announce_status_key, rotate_key, rotate_status_key
 from consent_edit.consent.keys import SigningKey
 from consent_edit.encoding import canonical_json
 from consent_edit.enrolment.office import create_office, open_desk
@@ -189,14 +190,26 @@ def erase(
 
 
 @app.command("rotate")
-def rotate(folder: Folder, as_json: AsJson = False) -> None:
-    """Sign with a fresh key from now on; trust lists name the old one until its credentials end."""
-    key = rotate_key(folder, now=_now()).key.public
-    say(
-        as_json,
-        {"key": key.export()},
-        f"new key {key.thumbprint}; sign a new trust list now: credentials count only under keys it names",
-    )
+def rotate(
+    folder: Folder,
+    *,
+    status: Annotated[
+        bool, typer.Option("--status", help="The key of the status list: announced first, used with --now.")
+    ] = False,
+    at_once: Annotated[bool, typer.Option("--now", help="Use the announced status key from now on.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Sign with a fresh key; trust lists name the old one beside it as long as what it signed counts."""
+    if at_once and not status:
+        raise InputError("--now goes with --status", code="input.usage")
+    if at_once:
+        key, advice = rotate_status_key(folder, now=_now()), "in use; publish the status list now"
+    elif status:
+        key, advice = announce_status_key(folder), "announced; sign new trust lists, then: --status --now"
+    else:
+        key = rotate_key(folder, now=_now()).key.public
+        advice = "in use; sign a new trust list now: credentials count only under keys it names"
+    say(as_json, {"key": key.export()}, f"key {key.thumbprint} is {advice}")
 
 
 @app.command("trust")

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import secrets
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Final
 
 from pydantic import Field
 
-from consent_edit.consent.binding import MAX_LIFETIME
 from consent_edit.consent.issue import Issuer, RetiredKey
 from consent_edit.consent.keys import Algorithm, PublicJwk, SigningKey, write_private
+from consent_edit.consent.new_folder import new_folder
 from consent_edit.consent.status_service import IssuerStatus
-from consent_edit.consent.trust import CLOCK_SKEW, IssuerEntry, StatusServiceEntry, TrustListClaims
+from consent_edit.consent.trust import IssuerEntry, StatusServiceEntry, TrustListClaims
 from consent_edit.consent.wire import Seconds, Text, Wire, read_wire
 from consent_edit.encoding import canonical_json
 from consent_edit.errors import InputError
@@ -42,13 +39,17 @@ class IssuerSettings(Wire):
     highest: Assurance
 
 
-class _Retired(Wire):
+class Retired(Wire):
+    """A retired key as the folder keeps it."""
+
     jwk: dict[str, str]
     until: Seconds
 
 
-class _RetiredKeys(Wire):
-    keys: Annotated[tuple[_Retired, ...], Field(max_length=MAX_RETIRED)] = ()
+class RetiredKeys(Wire):
+    """All retired keys of a folder."""
+
+    keys: Annotated[tuple[Retired, ...], Field(max_length=MAX_RETIRED)] = ()
 
 
 def _nothing_more(_: Path) -> None:
@@ -79,23 +80,9 @@ def create_issuer(
     settings = IssuerSettings(
         name=name, status_uri=status_uri, environment=Environment.PRODUCTION, highest=highest
     )
-    try:
-        folder = folder.resolve()
-        place = folder.with_name(f".{folder.name}.{secrets.token_hex(8)}")
-        place.mkdir(mode=0o700, parents=True)
-        try:
-            _fill(place, settings, algorithm)
-            furnish(place)
-            _settle(place, folder)
-        except BaseException:
-            shutil.rmtree(place, ignore_errors=True)
-            raise
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{folder.name} cannot be made, or holds something already",
-            code="input.issuer",
-            remedy="name a folder that is not there yet",
-        ) from error
+    with new_folder(folder, code="input.issuer") as place:
+        _fill(place, settings, algorithm)
+        furnish(place)
     return open_issuer(folder)
 
 
@@ -122,45 +109,22 @@ def open_issuer(folder: Path, *, environment: Environment = Environment.PRODUCTI
     return Issuer(
         name=settings.name,
         key=SigningKey.load(folder / ISSUER_KEY),
-        status=IssuerStatus(settings.status_uri, SigningKey.load(folder / STATUS_KEY), folder / STATUS_DB),
+        status=open_status(folder, SigningKey.load(folder / STATUS_KEY)),
         environment=settings.environment,
         highest=settings.highest,
         retired=_retired(folder),
     )
 
 
-def rotate_key(folder: Path, *, now: int, algorithm: Algorithm = Algorithm.ES256) -> Issuer:
-    """Sign with a fresh key from now on; the old one stays in the trust entry until its credentials end.
-
-    Credentials under the new key count where a trust list names it: have a new one signed first thing.
-
-    Args:
-        now: Unix seconds.
+def open_status(folder: Path, key: SigningKey) -> IssuerStatus:
+    """The status service of an issuer's folder, signing with this key.
 
     Raises:
-        InputError: no issuer there, it cannot be written, or seven retired keys still have credentials.
-        ConsentInvalid: a file in it is malformed.
+        InputError: no issuer there, or its settings are malformed.
         StoreUnavailable: the status database cannot be opened.
     """
-    issuer = open_issuer(folder)
-    old = RetiredKey(issuer.key.public, now + MAX_LIFETIME + CLOCK_SKEW)
-    kept = [
-        one
-        for one in issuer.retired
-        if one.until > now and one.key.thumbprint != old.key.thumbprint  # a rotation cut short left it here
-    ]
-    if len(kept) >= MAX_RETIRED:
-        raise InputError(
-            "too many retired keys still have credentials",
-            code="input.issuer",
-            remedy="wait until the oldest key's credentials have ended",
-        )
-    keys = _RetiredKeys(keys=tuple(_Retired(jwk=one.key.export(), until=one.until) for one in (*kept, old)))
-    # First the old public key is kept, then the new one takes over: at no time is a signing key unnamed.
-    write_private(folder / RETIRED_KEYS, keys.model_dump_json().encode("utf-8"))
-    fresh = SigningKey.generate(algorithm)
-    write_private(folder / ISSUER_KEY, canonical_json(fresh.export_private()))
-    return open_issuer(folder)
+    settings = read_wire(IssuerSettings, _read(folder / SETTINGS))
+    return IssuerStatus(settings.status_uri, key, folder / STATUS_DB, new=False)
 
 
 def reviewers(folder: Path) -> tuple[PublicJwk, ...]:
@@ -233,21 +197,11 @@ def _fill(place: Path, settings: IssuerSettings, algorithm: Algorithm) -> None:
     write_private(place / SETTINGS, canonical_json(settings.model_dump(mode="json")), new=True)
 
 
-def _settle(place: Path, folder: Path) -> None:
-    """Rename the finished folder to its place; an empty one there gives way, any other stays."""
-    place.rename(folder)
-    handle = os.open(folder.parent, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def _retired(folder: Path) -> tuple[RetiredKey, ...]:
     path = folder / RETIRED_KEYS
     if not path.exists():
         return ()
-    kept = read_wire(_RetiredKeys, _read(path))
+    kept = read_wire(RetiredKeys, _read(path))
     return tuple(RetiredKey(PublicJwk.parse(one.jwk), one.until) for one in kept.keys)
 
 

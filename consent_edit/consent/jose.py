@@ -31,6 +31,9 @@ from consent_edit.vocabulary import ConsentStatus
 MAX_TOKEN: Final = 64 * 1024
 """Characters a token may have; status and trust lists pass a larger bound of their own."""
 
+MAX_HEADER: Final = 96 * 1024
+"""Characters a header may have: four certificates of 16 KB fit, and what is kept of headers stays small."""
+
 _FORBIDDEN_HEADERS: Final = frozenset({"jwk", "jku", "x5c", "x5u", "crit", "b64", "zip"})
 _ACCEPTED_ALG: Final = {
     Algorithm.ES256: frozenset({"ES256"}),
@@ -141,8 +144,8 @@ def _split(token: str, limit: int) -> tuple[str, str, str]:
     if not isinstance(token, str) or len(token) > limit or not token.isascii():
         raise malformed("not a token, or one beyond the size bound")
     parts = token.split(".")
-    if len(parts) != 3:
-        raise malformed("a compact JWS has three parts")
+    if len(parts) != 3 or len(parts[0]) > MAX_HEADER:
+        raise malformed("a compact JWS has three parts, and a header within its bound")
     return parts[0], parts[1], parts[2]
 
 

@@ -72,7 +72,7 @@ class Proven:
 
     @property
     def spent_as(self) -> str:
-        """What is spent with the release: the nonce of this very key, since a nonce is its signer's choice."""
+        """What is spent with the release: this key's nonce, since a nonce is its signer's choice."""
         return f"{self.thumbprint}.{self.nonce}" if self.nonce else ""
 
 

@@ -11,11 +11,8 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Unpack
 
-from pydantic import ValidationError
-
 from consent_edit.consent import sd_jwt, wallet_changes
 from consent_edit.consent.drafting import DEFAULT_DAYS, GrantTerms, fresh_id
-from consent_edit.consent.encoding import malformed
 from consent_edit.consent.grant import GRANT_TYP, WITHDRAWAL_TYP, Withdrawal
 from consent_edit.consent.held import (
     HeldGrant,

@@ -9,7 +9,9 @@ import pytest
 from consent_edit import operator_folder
 from consent_edit.consent.issuer_folder import create_issuer, trust_list
 from consent_edit.consent.keys import SigningKey
-from consent_edit.errors import ConsentInvalid, InputError
+from consent_edit.consent.presentation import AudienceCard, Presentation
+from consent_edit.consent.wire import read_wire
+from consent_edit.errors import InputError, StoreUnavailable, VerificationFailed
 from consent_edit.operator import unix_now
 from consent_edit.vocabulary import Environment
 
@@ -17,19 +19,22 @@ ANCHOR = SigningKey.generate()
 SLOPPY_ANCHORS = ["", "[1]", "{}", '{"kty":"OKP","kty":"OKP"}', json.dumps(ANCHOR.export_private())]
 
 
-def create(folder, issuer, anchor=None):
-    now = unix_now()
-    entries = [
-        create_issuer(issuer, name="https://i", status_uri="https://i/s").trust_entries(now=now, lifetime=9)
-    ]
-    claims = trust_list(entries, environment=Environment.PRODUCTION, now=now, lifetime=9_000)
+def signed_list(issuer, now, key=ANCHOR):
+    entries = [issuer.trust_entries(now=now, lifetime=9)]
+    return trust_list(entries, environment=Environment.PRODUCTION, now=now, lifetime=9_000).sign(key)
+
+
+def create(folder, issuer, anchor=None, **more):
+    made = create_issuer(issuer, name="https://i", status_uri="https://i/s")
     operator_folder.create(
         folder,
         audience="https://service.example",
-        trust_list=claims.sign(ANCHOR),
+        trust_list=signed_list(made, unix_now()),
         anchor=json.dumps(ANCHOR.public.export()) if anchor is None else anchor,
         status_uris=("https://i/s",),
+        **more,
     )
+    return made
 
 
 def test_control_a_folder_opens(tmp_path):
@@ -44,9 +49,10 @@ def test_control_a_folder_opens(tmp_path):
 @pytest.mark.parametrize("anchor", SLOPPY_ANCHORS)
 def test_sloppy_anchor_makes_no_operator(tmp_path, anchor):
     """An anchor that is no strict public JWK makes no folder."""
-    with pytest.raises(ConsentInvalid):
+    with pytest.raises(InputError) as caught:
         create(tmp_path / "op", tmp_path / "issuer", anchor)
-    assert not (tmp_path / "op").exists()
+    assert caught.value.code == "input.operator"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["issuer"]
 
 
 @pytest.mark.parametrize("anchor", SLOPPY_ANCHORS)
@@ -66,4 +72,80 @@ def test_anchor_swapped_by_somebody_else(tmp_path, name):
     assert not (tmp_path / "op" / name).stat().st_mode & 0o022
     (tmp_path / "op" / name).chmod(0o664)
     with pytest.raises(InputError, match="written by others"):
+        operator_folder.load(tmp_path / "op")
+
+
+def test_folder_that_holds_something_is_left_alone(tmp_path):
+    """Where something lies already no operator is made, and what lies there stays."""
+    (tmp_path / "op").mkdir()
+    (tmp_path / "op" / "mine.txt").write_text("mine")
+    with pytest.raises(InputError):
+        create(tmp_path / "op", tmp_path / "issuer")
+    assert [entry.name for entry in (tmp_path / "op").iterdir()] == ["mine.txt"]
+
+
+def test_crash_while_it_is_made_leaves_nothing(tmp_path, monkeypatch):
+    """A folder whose last file cannot be written is not there at all, and can be made again."""
+
+    def full(*_, **__):
+        raise OSError("no space")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(operator_folder, "write_private", full)
+        with pytest.raises(InputError):
+            create(tmp_path / "op", tmp_path / "issuer")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["issuer"]
+    create(tmp_path / "op", tmp_path / "another")
+
+
+def test_older_trust_list_put_back(tmp_path):
+    """A folder that has once loaded a trust list opens under no older one; under a newer one it does."""
+    made = create(tmp_path / "op", tmp_path / "issuer")
+    operator_folder.load(tmp_path / "op").store.close()
+    listed = tmp_path / "op" / "trust-list.jwt"
+    listed.write_text(signed_list(made, unix_now() - 60))
+    with pytest.raises(VerificationFailed) as caught:
+        operator_folder.load(tmp_path / "op")
+    assert caught.value.code == "verification.rollback"
+    listed.write_text(signed_list(made, unix_now()))
+    operator_folder.load(tmp_path / "op").store.close()
+
+
+def test_anchor_hands_over_to_the_next(tmp_path):
+    """With both anchors in the file, lists signed by either open; with the new one alone, the old is done."""
+    made, successor = create(tmp_path / "op", tmp_path / "issuer"), SigningKey.generate()
+    anchor, listed = tmp_path / "op" / "anchor.jwk.json", tmp_path / "op" / "trust-list.jwt"
+    both = {"keys": [ANCHOR.public.export(), successor.public.export()]}
+    anchor.write_text(json.dumps(both))
+    for key in (ANCHOR, successor):
+        listed.write_text(signed_list(made, unix_now(), key))
+        operator_folder.load(tmp_path / "op").store.close()
+    anchor.write_text(json.dumps(successor.public.export()))
+    operator_folder.load(tmp_path / "op").store.close()
+    listed.write_text(signed_list(made, unix_now(), ANCHOR))
+    with pytest.raises(VerificationFailed):
+        operator_folder.load(tmp_path / "op")
+
+
+def test_what_is_published_seals_and_only_the_operator_opens(tmp_path):
+    """The audience card names the service and the key that its folder alone can open."""
+    create(tmp_path / "op", tmp_path / "issuer")
+    card = read_wire(AudienceCard, (tmp_path / "op" / "audience.json").read_bytes())
+    operator = operator_folder.load(tmp_path / "op")
+    presentation = Presentation("a~", "b", ("c",))
+    sealed = presentation.seal(card.sealing_key())
+    assert card.audience == operator.audience
+    assert Presentation.opened(sealed, operator.opening_keys) == presentation
+    operator.store.close()
+
+
+def test_store_on_a_server_has_its_vault_key_here(tmp_path):
+    """With a server's address a vault key is made in the folder; a server that is away stops it, typed."""
+    nowhere = "postgresql+psycopg://nobody@127.0.0.1:1/none"
+    create(tmp_path / "op", tmp_path / "issuer", store=nowhere)
+    assert (tmp_path / "op" / "vault.key").stat().st_mode & 0o077 == 0
+    with pytest.raises(StoreUnavailable):
+        operator_folder.load(tmp_path / "op")
+    (tmp_path / "op" / "vault.key").unlink()
+    with pytest.raises(InputError):
         operator_folder.load(tmp_path / "op")

@@ -317,6 +317,7 @@ class TestFile:
                 thread.start()
             for thread in threads:
                 thread.join()
+            other.stdout.read()  # it is done
         assert other.returncode == 0
         assert two.token(NOW) != before
         assert len(flipped(two)) == 40

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,11 +23,17 @@ from consent_edit.consent.issuer_folder import (
     list_reviewer,
     open_issuer,
     reviewers,
-    rotate_key,
     trust_list,
+)
+from consent_edit.consent.issuer_rotation import (
+    NEXT_STATUS_KEY,
+    announce_status_key,
+    rotate_key,
+    rotate_status_key,
 )
 from consent_edit.consent.keys import SigningKey
 from consent_edit.consent.sd_jwt import parse, verify_credential
+from consent_edit.consent.status import StatusLists, StatusValue
 from consent_edit.consent.trust import TrustList
 from consent_edit.enrolment.office import create_office, open_desk
 from consent_edit.errors import ConsentInvalid, InputError, StoreUnavailable
@@ -58,7 +65,7 @@ def test_folder_is_its_owners_alone(place: Path) -> None:
     assert open_issuer(place).name == NAME
 
 
-@pytest.mark.parametrize("stage", ["_fill", "furnish", "_settle"])
+@pytest.mark.parametrize("stage", ["_fill", "furnish", "rename"])
 def test_crash_while_the_folder_is_made(stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wherever the making breaks off, no half folder is left, and the next try succeeds."""
     folder = tmp_path / "issuer"
@@ -70,7 +77,9 @@ def test_crash_while_the_folder_is_made(stage: str, tmp_path: Path, monkeypatch:
         create_issuer(folder, name=NAME, status_uri=STATUS_URI, furnish=furnish)
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        if stage != "furnish":
+        if stage == "rename":
+            patched.setattr(Path, "rename", breaks)
+        elif stage == "_fill":
             patched.setattr(issuer_folder, stage, breaks)
         create(breaks)
     assert not list(tmp_path.iterdir())
@@ -80,7 +89,7 @@ def test_crash_while_the_folder_is_made(stage: str, tmp_path: Path, monkeypatch:
 
 def test_power_cut_while_the_folder_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a dead program leaves behind stands under another name, and is in nobody's way."""
-    monkeypatch.setattr(issuer_folder.shutil, "rmtree", lambda *_, **__: None)
+    monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)
     folder = tmp_path / "issuer"
 
     def power_cut(_: Path) -> None:
@@ -256,3 +265,28 @@ class TestReviewers:
         (place / REVIEWERS).write_text("")
         with pytest.raises(InputError):
             list_reviewer(place, SigningKey.generate().public)
+
+
+def test_status_key_changes_without_a_gap(place: Path) -> None:
+    """Announced, then used: a trust list signed between the two takes the lists of either key."""
+    issuer, anchor = open_issuer(place), SigningKey.generate()
+    before = issuer.status.token(NOW)
+    announced = announce_status_key(place)
+    assert announce_status_key(place).thumbprint == announced.thumbprint
+    entries = [open_issuer(place).trust_entries(now=NOW, lifetime=DAY)]
+    claims = trust_list(entries, environment=Environment.PRODUCTION, now=NOW, lifetime=DAY)
+    trust = TrustList.load(claims.sign(anchor), anchor=anchor.public, now=NOW)
+    assert rotate_status_key(place, now=NOW + 1).thumbprint == announced.thumbprint
+    after = open_issuer(place).status.token(NOW + 2)
+    for token, now in ((before, NOW), (after, NOW + 2)):
+        statuses = StatusLists()
+        statuses.push(token, now)
+        assert statuses.read(STATUS_URI, 7, now, trust) is StatusValue.VALID
+    assert not (place / NEXT_STATUS_KEY).exists()
+    assert open_issuer(place).status.public.thumbprint == announced.thumbprint
+
+
+def test_status_key_nobody_announced(place: Path) -> None:
+    """A key that no trust list can name yet is not put in use."""
+    with pytest.raises(InputError, match="announced"):
+        rotate_status_key(place, now=NOW)

@@ -36,7 +36,7 @@ from scipy.stats import chi2, genpareto
 from consent_edit.perception.quality import measured
 
 MEASURES = ("width", "detection", "sharpness", "yaw", "pitch", "roll", "brightness", "clipped")
-WIDTHS = (48, 40, 32, 28, 24, 20, 16)
+WIDTHS = (32, 28, 24, 20)
 LAXER = ((0.45, 0.92), (0.395, 0.912), (0.34, 0.904))  # where there are enough false matches to compare
 
 

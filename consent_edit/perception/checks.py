@@ -28,9 +28,14 @@ if TYPE_CHECKING:
     from consent_edit.perception.prompt import PromptReader
 
 
-def must_embed(face: FaceObservation) -> bool:
-    """Whether a face needs embeddings: consent is shown for supported faces large enough to recognise."""
-    return face.kind is PersonKind.FACE and face.recognisable is Recognisable.YES
+def must_embed(face: FaceObservation, limits: Thresholds) -> bool:
+    """Whether a face needs embeddings: consent is shown for supported faces large enough to be matched.
+
+    One that people would recognise, but that the embedders read less reliably than they were measured, gets
+    none: nobody's consent can speak for it.
+    """
+    shown = face.kind is PersonKind.FACE and face.recognisable is Recognisable.YES
+    return shown and face.box.width >= limits.match_probe_width
 
 
 class Checks:

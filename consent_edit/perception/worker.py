@@ -68,7 +68,7 @@ class Worker:
         faces, detection = self._guarded(
             CheckName.FACE_DETECTION, lambda: self._checks.detect(image.pixels), nobody
         )
-        detected = detection.outcome is CheckOutcome.RAN
+        detected, limits = detection.outcome is CheckOutcome.RAN, self._checks.limits
 
         def embedded(
             name: CheckName, embed: Callable[[FaceObservation], FaceObservation]
@@ -76,7 +76,7 @@ class Worker:
             def work() -> tuple[FaceObservation, ...]:
                 if not detected:
                     raise CheckFailed("no faces to look at")
-                return tuple(embed(face) if must_embed(face) else face for face in faces)
+                return tuple(embed(face) if must_embed(face, limits) else face for face in faces)
 
             return self._guarded(name, work, faces)
 

@@ -526,6 +526,18 @@ def test_a_bound_presentation_is_no_unbound_one() -> None:
         sd_jwt.bind_key(desk.bound(desk.credential()), desk.holder, audience=AUDIENCE, nonce=NONCE, now=NOW)
 
 
+@pytest.mark.parametrize("told", [{"nonce": ""}, {"audience": ""}, {"nonce": "n" * 2049}])
+def test_nothing_is_bound_that_no_verifier_would_take(told: dict[str, str]) -> None:
+    """An empty or endless nonce or audience is refused before anything is signed."""
+    desk = Desk.make()
+    with pytest.raises(ConsentInvalid) as caught:
+        sd_jwt.bind_key(
+            desk.credential(), desk.holder, **{"audience": AUDIENCE, "nonce": NONCE, "now": NOW, **told}
+        )
+    assert caught.value.status is S.MALFORMED
+    assert plain(caught.value.message)
+
+
 def test_an_issuer_without_any_key_signed_nothing() -> None:
     """An issuer trusted by its certificates alone has signed nothing that brings none."""
     desk = Desk.make()

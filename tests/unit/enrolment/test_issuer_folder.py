@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from enrolment_world import ADULT, DAY, MODELS, NAME, NOW, SEEN, STATUS_URI, Clock, face, holder, photo
 
-from consent_edit.consent import issuer_folder
+from consent_edit.consent import issuer_folder, issuer_rotation
 from consent_edit.consent.issuer_folder import (
     ISSUER_KEY,
     MAX_RETIRED,
@@ -199,7 +199,7 @@ class TestRotation:
             write(path, data, **more)
 
         with monkeypatch.context() as patched, pytest.raises(InputError):
-            patched.setattr(issuer_folder, "write_private", breaks)
+            patched.setattr(issuer_rotation, "write_private", breaks)
             rotate_key(place, now=NOW)
         issuer = open_issuer(place)
         assert issuer.key.public.thumbprint == old.thumbprint and (place / RETIRED_KEYS).exists()

@@ -9,6 +9,7 @@ import sys
 import textwrap
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +19,23 @@ from fakechecks import Misbehaving, ObedientChecks, obedient
 from consent_edit.errors import CheckFailed
 from consent_edit.intake.canonical import CanonicalImage
 from consent_edit.perception.answers import restored
-from consent_edit.perception.checks import Checks
+from consent_edit.perception.checks import Checks, must_embed
 from consent_edit.perception.failures import IMAGE_ORDER
 from consent_edit.perception.models import ModelLock, ModelStore, SelfTest
+from consent_edit.perception.observation import Box, FaceObservation
 from consent_edit.perception.process import Deadlines, PerceptionProcess
 from consent_edit.perception.worker import Worker
-from consent_edit.vocabulary import CheckName, CheckOutcome, Exposure, ExposureChange, Intent, Region
+from consent_edit.thresholds import load_thresholds
+from consent_edit.vocabulary import (
+    CheckName,
+    CheckOutcome,
+    Exposure,
+    ExposureChange,
+    Intent,
+    PersonKind,
+    Recognisable,
+    Region,
+)
 
 ALL_CHECKS = (*IMAGE_ORDER, CheckName.PROMPT_INTENT, CheckName.CHANGE)
 SHORT = Deadlines(start=60.0, load=1.0, run=1.0)
@@ -248,3 +260,20 @@ def test_code_smuggled_in_an_answer_is_not_run(tmp_path):
     with pytest.raises(CheckFailed):
         restored(pickle.dumps(("answer", Smuggled()), protocol=4))
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(("width", "embedded"), [(19.0, False), (23.9, False), (24.0, True), (200.0, True)])
+def test_a_face_too_narrow_to_be_matched_has_no_embedding(width, embedded):
+    """Below the measured width nobody's consent can speak for a face, recognisable or not."""
+    limits = load_thresholds()
+    assert limits.match_probe_width == 24.0
+    face = FaceObservation(
+        box=Box(0, 0, width, width),
+        kind=PersonKind.FACE,
+        recognisable=Recognisable.YES if width >= limits.face_recognisable_width else Recognisable.NO,
+        score=0.9,
+        passes=("p",),
+        landmarks=np.zeros((5, 2), np.float32),
+    )
+    assert must_embed(face, limits) is embedded
+    assert not must_embed(replace(face, kind=PersonKind.POSSIBLE_FACE), limits)

@@ -29,6 +29,7 @@ lint: $(VENV)/.ready
 bench: $(VENV)/.models
 	$(BIN)/consent-edit bench guard
 	$(BIN)/consent-edit bench prompts tests/data/prompts_fresh.jsonl
+	$(BIN)/consent-edit bench consent
 
 models: $(VENV)/.models
 

@@ -69,11 +69,14 @@ class Assurance(StrEnum):
     @property
     def rank(self) -> int:
         """Position in the order, 0 for ``SIMULATED``."""
-        return list(Assurance).index(self)
+        return _RANKS[self]
 
     def at_least(self, other: Assurance) -> bool:
         """Whether this level is ``other`` or above."""
         return self.rank >= other.rank
+
+
+_RANKS: Final = {level: rank for rank, level in enumerate(Assurance)}
 
 
 class Age(StrEnum):

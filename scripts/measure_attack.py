@@ -235,7 +235,7 @@ def report(
         say(f"{name}: accepted by {rates}")
     say(f"genuine, {len(genuine)} further photographs: {clustered(passes(genuine), who)}")
     for first in (0.45, 0.5, 0.55):
-        for second in (0.91, 0.92, 0.925, 0.93, 0.935, 0.94, 0.945, 0.95):
+        for second in (0.91, 0.92, 0.925, 0.93, 0.935, 0.94, 0.943, 0.945, 0.95):
             rates = ", ".join(
                 f"{name} {passes(scores, first, second).mean():.3f}" for name, scores in found.items()
             )

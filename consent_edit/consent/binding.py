@@ -124,13 +124,15 @@ class FaceBinding(Wire):
         """
         return self.cnf.signatory()
 
-    def signatories(self) -> tuple[Signatory, ...]:
+    def signatories(self, holder: Signatory) -> tuple[Signatory, ...]:
         """Who signs this person's grants: every guardian named, or the person.
+
+        Args:
+            holder: As :meth:`holder` gave it.
 
         Raises:
             ConsentInvalid: ``MALFORMED``; also when a guardian stands twice or is the person.
         """
-        holder = self.holder()
         guardians = tuple(guardian.signatory() for guardian in self.guardian)
         if len({holder.thumbprint, *(one.thumbprint for one in guardians)}) != 1 + len(guardians):
             raise malformed("a guardian stands twice, or is the person")

@@ -27,7 +27,7 @@ VIEW_SHARE: Final = 0.18
 
 They are the same pixels resampled, so of a face they read alike: of 94 clear LFW faces no two views of the
 first embedder had a cosine below .927, of a coffee cup and a cat that the detector takes for clear faces none
-above .899; at a strict threshold of .5 the limit is .91. The second embedder reads things that are no faces
+above .909; at a strict threshold of .5 the limit is .91. The second embedder reads things that are no faces
 as steadily as faces."""
 
 FIRST: Final = "face-embedding"

@@ -157,7 +157,7 @@ def _credential(
     ):
         raise malformed("a minor's credential ends on the eighteenth birthday at the latest")
     # 9. Who signs.
-    found.signatories = credential.signatories()
+    found.signatories = credential.signatories(holder)
     if minor and not credential.guardian:
         raise malformed("a minor's credential names a guardian")
     # 10. The templates.

@@ -103,7 +103,8 @@ def finished(
     tokens = tuple(
         passkey_token(payload, one, typ=GRANT_TYP) if isinstance(one, Assertion) else one for one in signed
     )
-    verify_grant(tokens, read_credential(draft.credential).signatories())
+    credential = read_credential(draft.credential)
+    verify_grant(tokens, credential.signatories(credential.holder()))
     if payload_of(tokens[0]) != payload:
         raise InputError("another grant was signed than the one drafted here", code="input.grant")
     left = tuple(one for one in state.pending if one.jti != jti)

@@ -139,7 +139,7 @@ OF_VERIFY = [
         (grant, "signatory.verify(token, typ=typ)", "signatory.verify(token, typ=None)"),
         frees="other_token_of_the_holder_passed_off",
     ),
-    cut(11, (verify, "= credential.signatories()", "= (holder,)"), frees="minor_grants_by_herself"),
+    cut(11, (verify, "= credential.signatories(holder)", "= (holder,)"), frees="minor_grants_by_herself"),
     cut(11, ANY_COUNT, frees="one_of_two_guardians_did_not_sign"),
     cut(
         11,

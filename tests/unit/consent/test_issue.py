@@ -343,7 +343,7 @@ def test_passkeys_of_holder_and_guardian() -> None:
         enrol(issuer(), [photo(HER)], holder=Signatory(key.public, site), birthdate=CHILD, guardians=(also,))
     )
     assert binding.holder() == Signatory(key.public, site)
-    assert binding.signatories() == (Signatory(parent.public, site),)
+    assert binding.signatories(binding.holder()) == (Signatory(parent.public, site),)
 
 
 def test_stock_exchanged_on_the_way() -> None:

@@ -28,7 +28,7 @@ from consent_edit.consent.signatory import Signatory
 from consent_edit.consent.status import StatusSource
 from consent_edit.consent.status_file import open_status_file, written
 from consent_edit.consent.status_list import MAX_TTL, STATUS_LIST_TYP
-from consent_edit.consent.trust import CLOCK_SKEW
+from consent_edit.consent.trust import CLOCK_SKEW, MAX_KEYS
 from consent_edit.encoding import JsonValue, b64url_encode, canonical_json
 from consent_edit.errors import ConsentInvalid, InputError, StoreUnavailable
 from consent_edit.vocabulary import ConsentStatus
@@ -38,6 +38,9 @@ LIST_SIZE: Final = 1 << 17
 
 RENEW: Final = MAX_TTL // 3
 """Seconds after which an unchanged list is signed anew."""
+
+_MAX_ANNOUNCED: Final = 2
+"""Keys announced beside the one being announced."""
 
 _FOR_GOOD: Final = 2**53
 """``signer.until`` of an announced key; a retired one has the second at which its last list is stale."""
@@ -94,18 +97,19 @@ class IssuerStatus:
         """Make known a key that the service will :meth:`rotate` to, so that trust lists can name it first.
 
         Raises:
-            InputError: the key is in use, or was retired.
+            InputError: the key is in use, or was retired, or enough others are announced.
             StoreUnavailable: the file cannot be written.
         """
         with self._lock, written(self._db) as db:
             self._refuse_known(db, key)
+            _refuse_crowd(db, key, _FOR_GOOD - 1, _MAX_ANNOUNCED)
             db.execute("INSERT OR IGNORE INTO signer VALUES (?, ?, ?)", _signer(key, _FOR_GOOD))
 
     def rotate(self, key: SigningKey, now: int) -> None:
         """Sign with a new key from now on; the old one signs no more, here or in any process on this file.
 
         Raises:
-            InputError: the key is in use, or was retired.
+            InputError: the key is in use, or was retired, or the lists of too many others still count.
             StoreUnavailable: the file cannot be written, or this service's own key was retired by another.
         """
         with self._lock:
@@ -113,6 +117,7 @@ class IssuerStatus:
                 self._refuse_known(db, key.public)
                 if _retired(db, self.public):
                     raise _other_key()
+                _refuse_crowd(db, key.public, now, MAX_KEYS - 2)
                 db.execute("DELETE FROM signer WHERE jkt = ?", (key.public.thumbprint,))
                 until = now + MAX_TTL + CLOCK_SKEW
                 db.execute("INSERT OR REPLACE INTO signer VALUES (?, ?, ?)", _signer(self.public, until))
@@ -265,6 +270,18 @@ def sign_status_list(
 
 def _signer(key: PublicJwk, until: int) -> tuple[str, str, int]:
     return key.thumbprint, canonical_json(key.export()).decode("utf-8"), until
+
+
+def _refuse_crowd(db: sqlite3.Connection, key: PublicJwk, now: int, most: int) -> None:
+    """A trust list names so many keys of a service and no more."""
+    query = "SELECT count(*) FROM signer WHERE until > ? AND jkt != ?"
+    (others,) = db.execute(query, (now, key.thumbprint)).fetchone()
+    if others > most:
+        raise InputError(
+            "too many keys of this status service still count",
+            code="input.status-key",
+            remedy="wait until the lists that the retired ones signed have ended: two minutes",
+        )
 
 
 def _retired(db: sqlite3.Connection, key: PublicJwk) -> bool:

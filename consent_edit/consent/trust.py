@@ -36,8 +36,11 @@ CLOCK_SKEW: Final = 60
 Anchor: TypeAlias = PublicJwk | tuple[PublicJwk, ...]
 """The key that signs a trust list, or several while one takes over from another."""
 
-_Jwks = Annotated[tuple[dict[str, str], ...], Field(max_length=8)]
-_Anchors = Annotated[tuple[Annotated[str, Field(max_length=MAX_ANCHOR)], ...], Field(max_length=8)]
+MAX_KEYS: Final = 8
+"""Keys, or anchors, of one entry at most."""
+
+_Jwks = Annotated[tuple[dict[str, str], ...], Field(max_length=MAX_KEYS)]
+_Anchors = Annotated[tuple[Annotated[str, Field(max_length=MAX_ANCHOR)], ...], Field(max_length=MAX_KEYS)]
 
 
 class _Keys(Wire):

@@ -553,3 +553,18 @@ TestWithdrawals = Withdrawals.TestCase
 TestWithdrawals.settings = settings(
     max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
 )
+
+
+def test_more_keys_than_a_trust_list_names() -> None:
+    """Rotating faster than lists go stale is refused before a trust list could no longer name them all."""
+    status = IssuerStatus("https://s", SigningKey.generate(), size=64)
+    for _ in range(7):
+        status.rotate(SigningKey.generate(), NOW)
+    assert len(status.publics(NOW)) == 8
+    with pytest.raises(InputError, match="too many"):
+        status.rotate(SigningKey.generate(), NOW)
+    status.rotate(SigningKey.generate(), NOW + 600)
+    for _ in range(3):
+        status.announce(SigningKey.generate().public)
+    with pytest.raises(InputError, match="too many"):
+        status.announce(SigningKey.generate().public)

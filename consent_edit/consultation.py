@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from consent_edit.consent.status import StatusValue
+from consent_edit.consent.status.lists import StatusValue
 from consent_edit.consent.verify import ConsentQuery, ConsentResult, verify_presentation
 from consent_edit.errors import CheckFailed
 from consent_edit.operator import Operator, Snapshot

@@ -27,7 +27,7 @@ class Judge:
     def __init__(self, operator: Operator, perception: Perception) -> None:
         self._operator = operator
         self._perception = perception
-        self._objections = Objections(operator)
+        self._objections = Objections(operator.store, operator.thresholds)
 
     def before(self, request: EditRequest, received: Received, snapshot: Snapshot) -> Assembled:
         """Facts of the input stage, consents read now.

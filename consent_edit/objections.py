@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consent_edit.consent.match import Probe, accepted_by_all
-from consent_edit.consent.status import MAX_TTL
 from consent_edit.consent.templates import FaceTemplate
 from consent_edit.consent.wire import Wire, read_wire
 from consent_edit.errors import CheckFailed, ConsentInvalid
-from consent_edit.operator import Operator
+from consent_edit.store.store import Store
+from consent_edit.thresholds import Thresholds
 
 _KIND: Final = "objection"
 
@@ -35,11 +35,18 @@ class _Kept(Wire):
 
 @dataclass(slots=True)
 class Objections:
-    """One operator's list. Read again after a minute at most, since other processes write to it too."""
+    """The list of one store, an operator's or an issuer's.
 
-    operator: Operator
+    It is read again whenever it changed, also when another process changed it.
+
+    Attributes:
+        thresholds: Strict cosines (``Thresholds.never``).
+    """
+
+    store: Store
+    thresholds: Thresholds
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
-    _read_at: int = -1
+    _stamp: tuple[tuple[bytes, int], ...] = ()
     _references: tuple[tuple[tuple[FaceTemplate, ...], Reference], ...] = field(default=(), repr=False)
 
     def add(self, subject: str, templates: tuple[FaceTemplate, ...]) -> None:
@@ -53,8 +60,7 @@ class Objections:
             StoreUnavailable: not written.
         """
         kept = _Kept(face_template=templates).model_dump_json().encode("utf-8")
-        self.operator.store.vault.put(_name(subject), _KIND, kept)
-        self._forget()
+        self.store.vault.put(_name(subject), _KIND, kept)
 
     def remove(self, subject: str) -> None:
         """Take a person off the list.
@@ -62,8 +68,7 @@ class Objections:
         Raises:
             StoreUnavailable: not written.
         """
-        self.operator.store.vault.erase(_name(subject))
-        self._forget()
+        self.store.vault.erase(_name(subject))
 
     def listed(self, probe: Probe, models: Mapping[str, str]) -> bool:
         """Whether a face is of somebody on the list.
@@ -75,33 +80,28 @@ class Objections:
             StoreUnavailable: the list cannot be read.
             CheckFailed: an entry is damaged: nobody can say whether the face is listed.
         """
-        never = self.operator.snapshot().thresholds.never
         return any(
-            accepted_by_all(probe, _in_use(templates, reference, models), never)
+            accepted_by_all(probe, _in_use(templates, reference, models), self.thresholds.never)
             for templates, reference in self._current()
         )
 
     def _current(self) -> tuple[tuple[tuple[FaceTemplate, ...], Reference], ...]:
-        now = self.operator.clock()
         with self._lock:
-            if self._read_at < 0 or not 0 <= now - self._read_at < MAX_TTL:
+            stamp = self.store.vault.stamp(_KIND)
+            if stamp != self._stamp:
                 self._references = self._read()
-                self._read_at = now
+                self._stamp = stamp
             return self._references
 
     def _read(self) -> tuple[tuple[tuple[FaceTemplate, ...], Reference], ...]:
         try:
-            kept = [read_wire(_Kept, data) for _, data in self.operator.store.vault.all(_KIND)]
+            kept = [read_wire(_Kept, data) for _, data in self.store.vault.all(_KIND)]
             return tuple(
                 (one.face_template, {entry.sha256: entry.vector() for entry in one.face_template})
                 for one in kept
             )
         except ConsentInvalid as error:
             raise CheckFailed("an objection in the store is damaged", code="check.store-damaged") from error
-
-    def _forget(self) -> None:
-        with self._lock:
-            self._read_at = -1
 
 
 def _in_use(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from consent_edit.consent.jwe import OpeningKey
-from consent_edit.consent.status import StatusLists
+from consent_edit.consent.status.lists import StatusLists
 from consent_edit.consent.trust import TrustList
 from consent_edit.errors import VerificationFailed
 from consent_edit.policy.bundle import PolicyBundle

@@ -11,7 +11,7 @@ from consent_edit.consent.jwe import OpeningKey
 from consent_edit.consent.keys import write_private
 from consent_edit.consent.new_folder import new_folder
 from consent_edit.consent.presentation import AudienceCard
-from consent_edit.consent.status import StatusLists, folder_source
+from consent_edit.consent.status.lists import StatusLists, folder_source
 from consent_edit.consent.trust import TrustList, read_anchors
 from consent_edit.errors import ConsentInvalid, InputError
 from consent_edit.evidence.keys import PRIVATE_KEY_FILE, create_receipt_key, load_receipt_key

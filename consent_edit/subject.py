@@ -78,7 +78,7 @@ class SubjectDesk:
         binding = read_claims(FaceBinding, verified.claims)
         for template in binding.face_template:
             template.vector()  # a damaged entry would stop every edit
-        Objections(self.operator).add(binding.holder().thumbprint, binding.face_template)
+        self._objections().add(binding.holder().thumbprint, binding.face_template)
 
     def lift_objection(self, presentation: str, nonce: str) -> None:
         """Take her off the "never edit me" list.
@@ -87,7 +87,10 @@ class SubjectDesk:
             ConsentInvalid: as :meth:`export`.
             StoreUnavailable: not written.
         """
-        Objections(self.operator).remove(_subject(self._identify(presentation, nonce)))
+        self._objections().remove(_subject(self._identify(presentation, nonce)))
+
+    def _objections(self) -> Objections:
+        return Objections(self.operator.store, self.operator.thresholds)
 
     def _identify(self, presentation: str, nonce: str) -> VerifiedSdJwt:
         """Who is there now; the nonce is spent by it."""

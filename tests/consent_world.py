@@ -16,20 +16,20 @@ from numpy.typing import NDArray
 
 from consent_edit.consent import sd_jwt
 from consent_edit.consent.binding import CREDENTIAL_TYP, Evidence, Guardian, grown_up
-from consent_edit.consent.capture import Capture, CaptureQuality, CaptureSource
 from consent_edit.consent.grant import GRANT_TYP
-from consent_edit.consent.issue import Enrolment, Issuer
-from consent_edit.consent.issuer_folder import trust_list
+from consent_edit.consent.holder.wallet import HeldGrant, Wallet
+from consent_edit.consent.issuing.capture import Capture, CaptureQuality, CaptureSource
+from consent_edit.consent.issuing.folder import trust_list
+from consent_edit.consent.issuing.issue import Enrolment, Issuer
 from consent_edit.consent.jose import sign_compact, unverified
 from consent_edit.consent.keys import Algorithm, SigningKey
 from consent_edit.consent.presentation import Presentation
 from consent_edit.consent.query import ConsentQuery, ConsentResult
 from consent_edit.consent.signatory import Signatory
-from consent_edit.consent.status import StatusLists
-from consent_edit.consent.status_service import IssuerStatus
+from consent_edit.consent.status.lists import StatusLists
+from consent_edit.consent.status.service import IssuerStatus
 from consent_edit.consent.trust import TrustList
 from consent_edit.consent.verify import verify_presentation
-from consent_edit.consent.wallet import HeldGrant, Wallet
 from consent_edit.thresholds import load_thresholds
 from consent_edit.vocabulary import Assurance, Environment, Operation, Purpose
 
@@ -301,7 +301,9 @@ def resign_trust(world: ConsentWorld) -> None:
 
 
 def _trust_token(issuer: Issuer, anchor: SigningKey, now: int) -> str:
-    entries = [issuer.trust_entries(now=now - 3600, lifetime=400 * 86_400)]
+    since = {"nbf": now - 3600}
+    entry, service = issuer.trust_entries(now=now, lifetime=400 * 86_400)
+    entries = [(entry.model_copy(update=since), service.model_copy(update=since))]
     claims = trust_list(entries, environment=issuer.environment, now=now, lifetime=300 * 86_400)
     return claims.sign(anchor)
 

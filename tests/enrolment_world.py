@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consent_edit.consent.binding import Evidence, Guardian
-from consent_edit.consent.capture import Capture, CaptureQuality, CaptureSource
-from consent_edit.consent.issue import Enrolment, Issuer
+from consent_edit.consent.issuing.capture import Capture, CaptureQuality, CaptureSource
+from consent_edit.consent.issuing.issue import Enrolment, Issuer
 from consent_edit.consent.keys import SigningKey
 from consent_edit.consent.sd_jwt import bind_key, join, parse
 from consent_edit.consent.signatory import Signatory
-from consent_edit.consent.status_service import IssuerStatus
+from consent_edit.consent.status.service import IssuerStatus
 from consent_edit.enrolment.desk import EnrolmentDesk
 from consent_edit.intake.canonical import CanonicalImage
 from consent_edit.perception.observation import (

@@ -10,9 +10,9 @@ from consent_world import AUDIENCE, GRANTEE, MODELS, ConsentWorld, Person, face,
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from PIL import Image
 
+from consent_edit.consent.holder.wallet import HeldGrant
 from consent_edit.consent.jose import unverified
 from consent_edit.consent.query import use_id
-from consent_edit.consent.wallet import HeldGrant
 from consent_edit.editor import ConsentEditor
 from consent_edit.intake.canonical import CanonicalImage
 from consent_edit.operator import Operator

@@ -12,8 +12,8 @@ from consent_edit.consent.grant import WITHDRAWAL_TYP, Withdrawal
 from consent_edit.consent.jose import sign_compact
 from consent_edit.consent.keys import Algorithm, PublicJwk, SigningKey
 from consent_edit.consent.signatory import Signatory
-from consent_edit.consent.status import StatusLists, StatusValue
-from consent_edit.consent.status_service import IssuerStatus
+from consent_edit.consent.status.lists import StatusLists, StatusValue
+from consent_edit.consent.status.service import IssuerStatus
 from consent_edit.consent.trust import StatusServiceEntry, TrustList, TrustListClaims
 from consent_edit.consent.wire import StatusRef
 from consent_edit.encoding import b64url_encode

@@ -19,18 +19,18 @@ import typer
 
 from consent_edit.cli.terminal import AsJson
 from consent_edit.consent.binding import Evidence
-from consent_edit.consent.capture import Capture, CaptureQuality, CaptureSource
-from consent_edit.consent.issue import Issuer
-from consent_edit.consent.issuer_folder import trust_list
+from consent_edit.consent.holder.wallet import Wallet
+from consent_edit.consent.issuing.capture import Capture, CaptureQuality, CaptureSource
+from consent_edit.consent.issuing.folder import trust_list
+from consent_edit.consent.issuing.issue import Issuer
 from consent_edit.consent.jwe import OpeningKey
 from consent_edit.consent.keys import Algorithm, SigningKey
 from consent_edit.consent.presentation import Presentation
 from consent_edit.consent.query import ConsentQuery
-from consent_edit.consent.status import StatusLists, StatusValue
-from consent_edit.consent.status_service import IssuerStatus, sign_status_list
+from consent_edit.consent.status.lists import StatusLists, StatusValue
+from consent_edit.consent.status.service import IssuerStatus, sign_status_list
 from consent_edit.consent.trust import TrustList
 from consent_edit.consent.verify import verify_presentation
-from consent_edit.consent.wallet import Wallet
 from consent_edit.encoding import JsonValue
 from consent_edit.errors import CheckFailed, InputError
 from consent_edit.store.store import Store

@@ -14,7 +14,7 @@ import typer
 
 from consent_edit import operator_folder
 from consent_edit.cli.terminal import AsJson, read_file, say
-from consent_edit.consent.wallet import Wallet
+from consent_edit.consent.holder.wallet import Wallet
 from consent_edit.errors import InputError, Unavailable
 from consent_edit.request import EditRequest, FileFormat
 from consent_edit.vocabulary import Operation, Purpose

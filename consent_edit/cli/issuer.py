@@ -20,9 +20,9 @@ from consent_edit.cli.issuer_photos import (
 )
 from consent_edit.cli.terminal import AsJson, read_file, say
 from consent_edit.consent.binding import Evidence
-from consent_edit.consent.capture import CaptureSource
-from consent_edit.consent.issuer_folder import open_issuer, trust_list
-from consent_edit.consent.issuer_rotation import announce_status_key, rotate_key, rotate_status_key
+from consent_edit.consent.issuing.capture import CaptureSource
+from consent_edit.consent.issuing.folder import open_issuer, trust_list
+from consent_edit.consent.issuing.rotation import announce_status_key, rotate_key, rotate_status_key
 from consent_edit.consent.keys import SigningKey
 from consent_edit.encoding import canonical_json
 from consent_edit.enrolment.office import create_office, open_desk

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from consent_edit.cli.terminal import read_file, say
 from consent_edit.consent.binding import Guardian
-from consent_edit.consent.capture import Capture, CaptureSource
-from consent_edit.consent.issue import Enrolment
+from consent_edit.consent.issuing.capture import Capture, CaptureSource
+from consent_edit.consent.issuing.issue import Enrolment
 from consent_edit.consent.keys import write_private
 from consent_edit.consent.presentation import CredentialPackage, HolderCard
 from consent_edit.consent.wire import read_wire

@@ -11,8 +11,8 @@ import typer
 
 from consent_edit.cli.issuer_photos import Liveness, observe, read_card
 from consent_edit.cli.terminal import AsJson, read_file, say
-from consent_edit.consent.capture import CaptureSource
-from consent_edit.consent.issuer_folder import list_reviewer, open_issuer
+from consent_edit.consent.issuing.capture import CaptureSource
+from consent_edit.consent.issuing.folder import list_reviewer, open_issuer
 from consent_edit.consent.keys import SigningKey, write_private
 from consent_edit.consent.wire import read_wire
 from consent_edit.enrolment.review import Finding, ReviewCase, decide, prepare

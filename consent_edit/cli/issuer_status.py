@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from consent_edit.cli.terminal import AsJson, read_file, say
-from consent_edit.consent.issuer_folder import open_issuer
-from consent_edit.consent.status import put_status_list
-from consent_edit.consent.status_server import StatusServer
+from consent_edit.consent.issuing.folder import open_issuer
+from consent_edit.consent.status.lists import put_status_list
+from consent_edit.consent.status.server import StatusServer
 
 Folder = Annotated[Path, typer.Argument(help="The issuer's folder.")]
 

@@ -10,7 +10,7 @@ import typer
 
 from consent_edit import operator_folder
 from consent_edit.cli.terminal import AsJson, say
-from consent_edit.consent.status_fetch import StatusFetcher, into_folder
+from consent_edit.consent.status.fetch import StatusFetcher, into_folder
 from consent_edit.consent.trust import TrustList
 from consent_edit.errors import ConsentEditError, InputError
 from consent_edit.operator import Operator, unix_now

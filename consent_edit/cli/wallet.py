@@ -18,16 +18,16 @@ from consent_edit.cli.wallet_files import (
     read_controllers,
     read_text,
 )
-from consent_edit.consent.drafting import DEFAULT_DAYS, GrantTerms
 from consent_edit.consent.grant import ANYONE
-from consent_edit.consent.held import HeldGrant
+from consent_edit.consent.holder.drafting import DEFAULT_DAYS, GrantTerms
+from consent_edit.consent.holder.folder import HOLDER_CARD
+from consent_edit.consent.holder.held import HeldGrant
+from consent_edit.consent.holder.notice_words import Language
+from consent_edit.consent.holder.page import consent_page
+from consent_edit.consent.holder.record import consent_receipt
+from consent_edit.consent.holder.wallet import Wallet
 from consent_edit.consent.keys import write_private
-from consent_edit.consent.notice_words import Language
-from consent_edit.consent.page import consent_page
 from consent_edit.consent.presentation import AudienceCard, seal_holder
-from consent_edit.consent.record import consent_receipt
-from consent_edit.consent.wallet import Wallet
-from consent_edit.consent.wallet_folder import HOLDER_CARD
 from consent_edit.encoding import canonical_json
 from consent_edit.errors import InputError
 from consent_edit.intake.digests import byte_digest

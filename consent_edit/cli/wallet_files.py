@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from consent_edit.cli.terminal import read_file
+from consent_edit.consent.holder.record import Controller
 from consent_edit.consent.presentation import AudienceCard
-from consent_edit.consent.record import Controller
 from consent_edit.consent.wire import read_wire
 from consent_edit.errors import ConsentInvalid, InputError
 from consent_edit.intake.decode import decode

@@ -60,7 +60,7 @@ from consent_edit.consent.presentation import Presentation
 from consent_edit.consent.query import ConsentQuery, ConsentResult, Templates, use_id
 from consent_edit.consent.sd_jwt import within
 from consent_edit.consent.signatory import Signatory
-from consent_edit.consent.status import StatusLists, StatusValue
+from consent_edit.consent.status.lists import StatusLists, StatusValue
 from consent_edit.consent.trust import TrustList
 from consent_edit.consent.wire import StatusRef, read_claims
 from consent_edit.encoding import Json

@@ -11,15 +11,15 @@ import numpy as np
 from PIL import Image
 
 from consent_edit.consent.binding import Evidence
-from consent_edit.consent.capture import Capture, CaptureSource
-from consent_edit.consent.issue import Issuer
+from consent_edit.consent.holder.wallet import HeldGrant, Wallet
+from consent_edit.consent.issuing.capture import Capture, CaptureSource
+from consent_edit.consent.issuing.issue import Issuer
 from consent_edit.consent.keys import SigningKey
 from consent_edit.consent.match import MatchOutcome, Probe, match_faces
 from consent_edit.consent.presentation import Presentation
-from consent_edit.consent.status import StatusLists
-from consent_edit.consent.status_service import IssuerStatus
+from consent_edit.consent.status.lists import StatusLists
+from consent_edit.consent.status.service import IssuerStatus
 from consent_edit.consent.trust import TrustList, TrustListClaims
-from consent_edit.consent.wallet import HeldGrant, Wallet
 from consent_edit.demo.photos import astronaut, bystander
 from consent_edit.enrolment import capture_of
 from consent_edit.errors import EnrolmentRefused, InputError

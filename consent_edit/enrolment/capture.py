@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from consent_edit.consent.capture import Capture, CaptureQuality, CaptureSource
+from consent_edit.consent.issuing.capture import Capture, CaptureQuality, CaptureSource
 from consent_edit.errors import CheckFailed, EnrolmentRefused, Unavailable
 from consent_edit.intake.canonical import CanonicalImage
 from consent_edit.perception.observation import ImageObservation

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Final, TypeAlias
 
-from consent_edit.consent.admission import check_age, check_keys
 from consent_edit.consent.binding import Evidence, Guardian
-from consent_edit.consent.capture import Capture
-from consent_edit.consent.issue import Enrolment, Issuer
+from consent_edit.consent.issuing.admission import check_age, check_keys
+from consent_edit.consent.issuing.capture import Capture
+from consent_edit.consent.issuing.issue import Enrolment, Issuer
 from consent_edit.consent.keys import PublicJwk
 from consent_edit.consent.match import Probe
 from consent_edit.consent.signatory import Signatory

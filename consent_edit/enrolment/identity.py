@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from consent_edit.consent.admission import gathered
 from consent_edit.consent.binding import Guardian
-from consent_edit.consent.capture import Capture, enrolment_templates, pair_scores
-from consent_edit.consent.issue import Enrolment
+from consent_edit.consent.issuing.admission import gathered
+from consent_edit.consent.issuing.capture import Capture, enrolment_templates, pair_scores
+from consent_edit.consent.issuing.issue import Enrolment
 from consent_edit.consent.match import Probe
 from consent_edit.consent.templates import FaceTemplate
 from consent_edit.enrolment.audit import REVIEW_CODE, Attempt, Cause

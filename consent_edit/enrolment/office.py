@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from consent_edit.consent.issue import Issuer
-from consent_edit.consent.issuer_folder import REGISTER_DB, create_issuer, open_issuer, reviewers
+from consent_edit.consent.issuing.folder import REGISTER_DB, create_issuer, open_issuer, reviewers
+from consent_edit.consent.issuing.issue import Issuer
 from consent_edit.enrolment.desk import EnrolmentDesk, Listed, nobody_listed
 from consent_edit.errors import StoreUnavailable
 from consent_edit.store.store import Store
@@ -20,7 +20,7 @@ def create_office(
     """Make a new issuer's folder with an empty register and log.
 
     Raises:
-        InputError: as :func:`~consent_edit.consent.issuer_folder.create_issuer`.
+        InputError: as :func:`~consent_edit.consent.issuing.folder.create_issuer`.
         StoreUnavailable: a database cannot be made.
     """
     return create_issuer(folder, name=name, status_uri=status_uri, highest=highest, furnish=_lay_register)

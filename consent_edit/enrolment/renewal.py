@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from consent_edit.consent.binding import Evidence
-from consent_edit.consent.issue import Issuer
-from consent_edit.consent.issuer_folder import trust_list
+from consent_edit.consent.issuing.folder import trust_list
+from consent_edit.consent.issuing.issue import Issuer
 from consent_edit.consent.keys import SigningKey
 from consent_edit.consent.sd_jwt import verify_presentation
 from consent_edit.consent.signatory import Signatory
-from consent_edit.consent.status import StatusLists, StatusValue
+from consent_edit.consent.status.lists import StatusLists, StatusValue
 from consent_edit.consent.trust import TrustList
 from consent_edit.consent.wire import StatusClaim, StatusRef, Wire, read_claims
 from consent_edit.enrolment.register import Register, RegisterEntry

@@ -23,8 +23,8 @@ import numpy as np
 from pydantic import Field
 
 from consent_edit.consent.binding import LIVENESS_CAPS
-from consent_edit.consent.capture import Capture
 from consent_edit.consent.grant import KeyThumbprint, TokenId
+from consent_edit.consent.issuing.capture import Capture
 from consent_edit.consent.jose import sign_compact, verify_compact
 from consent_edit.consent.keys import PublicJwk, SigningKey
 from consent_edit.consent.trust import CLOCK_SKEW

@@ -13,7 +13,7 @@ from typing import Final
 
 from PIL import Image
 
-from consent_edit.consent.capture import Capture
+from consent_edit.consent.issuing.capture import Capture
 from consent_edit.consent.keys import write_private
 from consent_edit.enrolment.review import ReviewCase, ShownPhoto
 from consent_edit.intake.canonical import CanonicalImage

@@ -94,6 +94,18 @@ class Vault:
 
         return opened()
 
+    def stamp(self, kind: str) -> tuple[tuple[bytes, int], ...]:
+        """Which entries of a kind there are, by name and version; another stamp, other entries.
+
+        Raises:
+            InputError: as :meth:`put`.
+            StoreUnavailable: the store cannot be read.
+        """
+        rows = select(VAULT_SUBJECTS.c.tag, VAULT_ENTRIES.c.version).join(VAULT_ENTRIES)
+        rows = rows.where(VAULT_ENTRIES.c.kind == checked_name(kind)).order_by(VAULT_SUBJECTS.c.tag)
+        with self._database.reading() as connection:
+            return tuple((bytes(tag), int(version)) for tag, version in connection.execute(rows))
+
     def erase(self, subject: str) -> int:
         """Destroy a subject's data key, and with it the means to open anything sealed under it.
 

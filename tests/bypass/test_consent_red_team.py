@@ -16,9 +16,10 @@ from consent_edit import gate
 from consent_edit.cli.issuer_photos import read_card
 from consent_edit.consent import sd_jwt
 from consent_edit.consent.binding import Evidence
-from consent_edit.consent.capture import CaptureSource
 from consent_edit.consent.grant import GRANT_TYP
-from consent_edit.consent.issuer_folder import create_issuer, open_issuer, trust_list
+from consent_edit.consent.holder.wallet import Wallet
+from consent_edit.consent.issuing.capture import CaptureSource
+from consent_edit.consent.issuing.folder import create_issuer, open_issuer, trust_list
 from consent_edit.consent.jose import sign_compact
 from consent_edit.consent.jwe import OpeningKey
 from consent_edit.consent.keys import SigningKey
@@ -27,9 +28,8 @@ from consent_edit.consent.presentation import (
 )
 from consent_edit.consent.proof import sign_proof, verify_proof
 from consent_edit.consent.signatory import Signatory
-from consent_edit.consent.status import StatusLists, StatusValue, folder_source, put_status_list
+from consent_edit.consent.status.lists import StatusLists, StatusValue, folder_source, put_status_list
 from consent_edit.consent.trust import TrustList
-from consent_edit.consent.wallet import Wallet
 from consent_edit.encoding import b64url_decode, b64url_encode
 from consent_edit.errors import ConsentEditError, ConsentInvalid, EditRefused, EnrolmentRefused, InputError
 from consent_edit.subject import SubjectDesk

@@ -9,7 +9,7 @@ import pytest
 from consent_world import ConsentWorld
 from fake_perception import picture, seen_face
 
-from consent_edit.consent.status import StatusLists
+from consent_edit.consent.status.lists import StatusLists
 from consent_edit.errors import CheckFailed, ConsentEditError, EditRefused, StoreUnavailable
 from consent_edit.policy.bundle import PolicyBundle
 from consent_edit.request import EditResult

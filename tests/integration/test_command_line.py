@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from consent_edit.consent.wallet import Wallet
+from consent_edit.consent.holder.wallet import Wallet
 from consent_edit.demo.photos import astronaut
 from consent_edit.evidence.keys import load_public_keys
 from consent_edit.evidence.verify import verify_receipt
@@ -177,7 +177,16 @@ def test_she_edits_herself(town):
     line = ("wallet", "self", town / "wallet", "--audience", card(town), "--operation", "tone")
     must(*line, "--photo", town / "photo.png", "--out", own)
     must("issuer", "publish", town / "issuer", town / "operator" / "status")
-    asked = ("edit", town / "photo.png", "--prompt", PROMPT, "--operator", town / "operator", "--consent", own)
+    asked = (
+        "edit",
+        town / "photo.png",
+        "--prompt",
+        PROMPT,
+        "--operator",
+        town / "operator",
+        "--consent",
+        own,
+    )
     done = command(*asked, "--wallet", town / "wallet", "--out", town / "own.png", "--json")
     assert done.code == 0, done.err
     thief = command(*asked, "--grantee", "thief", "--out", town / "thief.png", "--json")

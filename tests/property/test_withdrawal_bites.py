@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, event, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
-from consent_edit.consent.issue import RetiredKey
+from consent_edit.consent.issuing.issue import RetiredKey
 from consent_edit.consent.keys import Algorithm, SigningKey
 from consent_edit.consent.query import use_id
-from consent_edit.consent.status import MAX_TTL, StatusLists
+from consent_edit.consent.status.lists import MAX_TTL, StatusLists
 from consent_edit.errors import ConsentInvalid, InputError
 from consent_edit.store.store import Store
 from consent_edit.vocabulary import ConsentStatus

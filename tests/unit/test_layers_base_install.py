@@ -39,8 +39,9 @@ run()
 """
 )
 BASE = """
-import consent_edit, consent_edit.intake.decode, consent_edit.consent.verify, consent_edit.consent.issue
-import consent_edit.consent.wallet, consent_edit.policy.decision, consent_edit.evidence.verify
+import consent_edit, consent_edit.intake.decode, consent_edit.consent.verify
+import consent_edit.consent.issuing.issue
+import consent_edit.consent.holder.wallet, consent_edit.policy.decision, consent_edit.evidence.verify
 import consent_edit.store.store
 from pathlib import Path
 from consent_edit.evidence.keys import load_public_keys

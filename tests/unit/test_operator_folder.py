@@ -7,7 +7,7 @@ import json
 import pytest
 
 from consent_edit import operator_folder
-from consent_edit.consent.issuer_folder import create_issuer, trust_list
+from consent_edit.consent.issuing.folder import create_issuer, trust_list
 from consent_edit.consent.keys import SigningKey
 from consent_edit.consent.presentation import AudienceCard, Presentation
 from consent_edit.consent.wire import read_wire

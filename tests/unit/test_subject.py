@@ -140,28 +140,29 @@ def probe(who, cosine=1.0):
 
 def test_objection_lists_her_until_she_lifts_it(world, operator):
     """On the list after objecting, also in another process's eyes; off it after lifting; erasure keeps it."""
-    desk, person, objections = SubjectDesk(operator), world.person(), Objections(operator)
+    desk, person = SubjectDesk(operator), world.person()
+    objections = Objections(operator.store, operator.thresholds)
     assert not objections.listed(probe(1), MODELS)
     nonce = desk.challenge()
     desk.object_to_edits(bound(person, nonce), nonce)
-    world.clock.now += 60
     assert objections.listed(probe(1), MODELS)
     assert not objections.listed(probe(2), MODELS)
     nonce = desk.challenge()
     desk.erase(bound(person, nonce), nonce)
-    assert Objections(operator).listed(probe(1), MODELS)
+    assert Objections(operator.store, operator.thresholds).listed(probe(1), MODELS)
     nonce = desk.challenge()
     desk.lift_objection(bound(person, nonce), nonce)
-    assert not Objections(operator).listed(probe(1), MODELS)
+    assert not Objections(operator.store, operator.thresholds).listed(probe(1), MODELS)
 
 
 def test_objection_under_another_weight_file_compares_with_nothing(world, operator):
     """Templates of another file say nothing of a face, and are no hit."""
-    objections = Objections(operator)
+    objections = Objections(operator.store, operator.thresholds)
     desk, person, nonce = SubjectDesk(operator), world.person(), ""
     nonce = desk.challenge()
     desk.object_to_edits(bound(person, nonce), nonce)
-    assert not Objections(operator).listed(probe(1), {**MODELS, "face-embedding": "c" * 64})
+    other = {**MODELS, "face-embedding": "c" * 64}
+    assert not Objections(operator.store, operator.thresholds).listed(probe(1), other)
     assert objections.listed(probe(1), MODELS)
 
 
@@ -169,7 +170,7 @@ def test_damaged_objection_stops_the_edit(world, operator):
     """An entry that cannot be read is an error: nobody can say that a face is not listed."""
     operator.store.vault.put("objection:x", "objection", b"{}")
     with pytest.raises(CheckFailed):
-        Objections(operator).listed(probe(1), MODELS)
+        Objections(operator.store, operator.thresholds).listed(probe(1), MODELS)
 
 
 def test_no_template_of_an_objection_in_the_database(world, operator, tmp_path):

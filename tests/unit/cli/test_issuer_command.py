@@ -21,7 +21,7 @@ from consent_edit.cli import issuer as issuer_command
 from consent_edit.cli import issuer_photos, issuer_review
 from consent_edit.cli.issuer_photos import Liveness, Seen
 from consent_edit.consent.binding import LIVENESS_CAPS
-from consent_edit.consent.capture import CaptureSource
+from consent_edit.consent.issuing.capture import CaptureSource
 from consent_edit.consent.jwe import OpeningKey
 from consent_edit.consent.keys import SigningKey
 from consent_edit.consent.presentation import CredentialPackage, HolderCard

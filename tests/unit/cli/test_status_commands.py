@@ -12,14 +12,14 @@ from status_world import ANCHOR, jws
 
 from consent_edit import operator_folder
 from consent_edit.cli import issuer_status, operator_status
-from consent_edit.consent import status_fetch
-from consent_edit.consent.issue import Issuer
-from consent_edit.consent.issuer_folder import create_issuer, open_issuer, trust_list
+from consent_edit.consent.issuing.folder import create_issuer, open_issuer, trust_list
+from consent_edit.consent.issuing.issue import Issuer
 from consent_edit.consent.keys import SigningKey
 from consent_edit.consent.signatory import Signatory
-from consent_edit.consent.status import StatusValue
-from consent_edit.consent.status_fetch import StatusFetcher
-from consent_edit.consent.status_server import StatusServer
+from consent_edit.consent.status import fetch as status_fetch
+from consent_edit.consent.status.fetch import StatusFetcher
+from consent_edit.consent.status.lists import StatusValue
+from consent_edit.consent.status.server import StatusServer
 from consent_edit.encoding import canonical_json
 from consent_edit.errors import InputError, Unavailable
 from consent_edit.operator import unix_now

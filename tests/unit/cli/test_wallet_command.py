@@ -24,7 +24,8 @@ from typer.testing import CliRunner
 
 from consent_edit.cli import wallet as wallet_cli
 from consent_edit.consent import sd_jwt
-from consent_edit.consent.held import read_credential
+from consent_edit.consent.holder.held import read_credential
+from consent_edit.consent.holder.wallet import Wallet
 from consent_edit.consent.jwe import OpeningKey
 from consent_edit.consent.keys import SigningKey
 from consent_edit.consent.presentation import (
@@ -35,7 +36,6 @@ from consent_edit.consent.presentation import (
     open_holder,
 )
 from consent_edit.consent.proof import verify_proof
-from consent_edit.consent.wallet import Wallet
 from consent_edit.consent.wire import read_wire
 from consent_edit.encoding import canonical_json
 from consent_edit.errors import InputError

@@ -20,14 +20,14 @@ from consent_world import (
 
 from consent_edit.consent import sd_jwt
 from consent_edit.consent.binding import CREDENTIAL_TYP
-from consent_edit.consent.capture import CaptureSource
 from consent_edit.consent.disclosure import disclosure_digest
 from consent_edit.consent.grant import WITHDRAWAL_TYP
+from consent_edit.consent.issuing.capture import CaptureSource
 from consent_edit.consent.jose import sign_compact, unverified
 from consent_edit.consent.keys import SigningKey, write_private
 from consent_edit.consent.presentation import Presentation
 from consent_edit.consent.signatory import Signatory
-from consent_edit.consent.status import (
+from consent_edit.consent.status.lists import (
     MAX_STATUS_TOKEN,
     MAX_WAITING,
     StatusLists,
@@ -35,7 +35,7 @@ from consent_edit.consent.status import (
     folder_source,
     status_file_name,
 )
-from consent_edit.consent.status_service import IssuerStatus, sign_status_list
+from consent_edit.consent.status.service import IssuerStatus, sign_status_list
 from consent_edit.consent.wire import StatusRef
 from consent_edit.encoding import b64url_encode, canonical_json
 from consent_edit.enrolment import capture_of

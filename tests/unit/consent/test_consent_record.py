@@ -20,10 +20,10 @@ from consent_world import (
 )
 from pydantic import ValidationError
 
-from consent_edit.consent.held import HeldGrant, read_credential
+from consent_edit.consent.holder.held import HeldGrant, read_credential
+from consent_edit.consent.holder.record import CONTEXT, PURPOSES, Controller, consent_receipt, consent_record
+from consent_edit.consent.holder.wallet import Wallet
 from consent_edit.consent.keys import SigningKey
-from consent_edit.consent.record import CONTEXT, PURPOSES, Controller, consent_receipt, consent_record
-from consent_edit.consent.wallet import Wallet
 from consent_edit.encoding import canonical_json
 from consent_edit.thresholds import load_thresholds
 from consent_edit.vocabulary import Operation, Purpose

@@ -11,7 +11,7 @@ import pytest
 from consent_edit.consent.jose import verify_compact
 from consent_edit.consent.keys import PublicJwk
 from consent_edit.consent.query import ConsentQuery
-from consent_edit.consent.status import StatusLists
+from consent_edit.consent.status.lists import StatusLists
 from consent_edit.consent.trust import TrustList
 from consent_edit.consent.verify import Presentation, verify_presentation
 from consent_edit.errors import ConsentInvalid

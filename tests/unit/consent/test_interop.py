@@ -35,7 +35,7 @@ from test_sd_jwt import AUDIENCE, ISSUER, NONCE, NOW, Desk, trust_in
 from consent_edit.consent import sd_jwt
 from consent_edit.consent.binding import FACE_BINDING_VCT
 from consent_edit.consent.keys import Algorithm, PublicJwk, SigningKey
-from consent_edit.consent.status import StatusLists, StatusValue
+from consent_edit.consent.status.lists import StatusLists, StatusValue
 from consent_edit.consent.trust import TrustList
 from consent_edit.errors import ConsentInvalid
 from consent_edit.vocabulary import ConsentStatus

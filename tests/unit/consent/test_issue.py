@@ -26,7 +26,6 @@ from enrolment_world import (
 )
 
 from consent_edit.consent import sd_jwt
-from consent_edit.consent.admission import MAX_BATCH
 from consent_edit.consent.binding import (
     LIVENESS_CAPS,
     Evidence,
@@ -35,9 +34,10 @@ from consent_edit.consent.binding import (
     grown_up,
     majority,
 )
-from consent_edit.consent.capture import Capture, CaptureSource, enrolment_templates, pair_scores
 from consent_edit.consent.disclosure import reveal
-from consent_edit.consent.issue import Enrolment, Issuer, RetiredKey
+from consent_edit.consent.issuing.admission import MAX_BATCH
+from consent_edit.consent.issuing.capture import Capture, CaptureSource, enrolment_templates, pair_scores
+from consent_edit.consent.issuing.issue import Enrolment, Issuer, RetiredKey
 from consent_edit.consent.jose import unverified
 from consent_edit.consent.keys import Algorithm, SigningKey
 from consent_edit.consent.signatory import Signatory

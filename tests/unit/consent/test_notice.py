@@ -6,14 +6,14 @@ import pytest
 from consent_world import AUDIENCE, NOW, OTHER_PHOTO, PHOTO, ConsentWorld
 
 from consent_edit.consent.grant import ConsentGrant
-from consent_edit.consent.notice import (
+from consent_edit.consent.holder.notice import (
     GUARDIAN_NOTICE_URI,
     moment,
     notice_text,
     sensible,
     verified_notice,
 )
-from consent_edit.consent.notice_words import WORDS, Language
+from consent_edit.consent.holder.notice_words import WORDS, Language
 from consent_edit.errors import ConsentInvalid, InputError
 from consent_edit.vocabulary import PHOTO_BOUND_OPERATIONS, Operation, Purpose
 

@@ -11,12 +11,12 @@ from html.parser import HTMLParser
 import pytest
 from consent_world import AUDIENCE, MINOR_BIRTHDATE, NOW, PHOTO, ConsentWorld
 
-from consent_edit.consent.held import HeldGrant, read_credential
+from consent_edit.consent.holder.held import HeldGrant, read_credential
+from consent_edit.consent.holder.notice_words import Language
+from consent_edit.consent.holder.page import COLOURS, consent_page
+from consent_edit.consent.holder.wallet import Wallet
 from consent_edit.consent.jose import sign_compact
 from consent_edit.consent.keys import SigningKey
-from consent_edit.consent.notice_words import Language
-from consent_edit.consent.page import COLOURS, consent_page
-from consent_edit.consent.wallet import Wallet
 from consent_edit.vocabulary import Operation, Purpose
 
 DAY = 86_400

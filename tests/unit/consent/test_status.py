@@ -15,9 +15,9 @@ from consent_world import NOW, STATUS_URI
 from status_world import SERVICE, StatusWorld, signed_list, trusting
 from test_chain import LEAF, MIDDLE, ROOT, ca_extensions, issued
 
-from consent_edit.consent import status as status_module
 from consent_edit.consent.keys import PublicJwk, SigningKey
-from consent_edit.consent.status import (
+from consent_edit.consent.status import lists as status_module
+from consent_edit.consent.status.lists import (
     MAX_INFLATED,
     MAX_STATUS_TOKEN,
     MAX_WAITING,
@@ -28,8 +28,8 @@ from consent_edit.consent.status import (
     put_status_list,
     status_file_name,
 )
-from consent_edit.consent.status_list import StatusList, verify_status_list
-from consent_edit.consent.status_service import sign_status_list
+from consent_edit.consent.status.service import sign_status_list
+from consent_edit.consent.status.token import StatusList, verify_status_list
 from consent_edit.consent.trust import TrustList
 from consent_edit.encoding import b64url_encode
 from consent_edit.errors import ConsentInvalid, InputError

@@ -22,12 +22,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 from status_world import StatusWorld, trusting
 
-from consent_edit.consent import status_fetch
 from consent_edit.consent.keys import SigningKey
-from consent_edit.consent.status import StatusLists, StatusValue, folder_source, status_file_name
-from consent_edit.consent.status_fetch import StatusFetcher, fetch_over_https, into_cache, into_folder
-from consent_edit.consent.status_list import MAX_STATUS_TOKEN
-from consent_edit.consent.status_server import StatusServer
+from consent_edit.consent.status import fetch as status_fetch
+from consent_edit.consent.status.fetch import StatusFetcher, fetch_over_https, into_cache, into_folder
+from consent_edit.consent.status.lists import StatusLists, StatusValue, folder_source, status_file_name
+from consent_edit.consent.status.server import StatusServer
+from consent_edit.consent.status.token import MAX_STATUS_TOKEN
 from consent_edit.errors import ConsentEditError, ConsentInvalid, InputError, Unavailable
 
 V = StatusValue

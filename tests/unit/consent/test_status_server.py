@@ -12,15 +12,15 @@ from consent_world import NOW, STATUS_URI
 from soft_authenticator import SoftAuthenticator
 from status_world import StatusWorld, jws, withdrawal
 
-from consent_edit.consent import status_server
-from consent_edit.consent.bounded_reader import BoundedReader
 from consent_edit.consent.grant import WITHDRAWAL_TYP
 from consent_edit.consent.jose import MAX_TOKEN
 from consent_edit.consent.keys import SigningKey
 from consent_edit.consent.signatory import Signatory
-from consent_edit.consent.status import StatusLists, StatusValue
-from consent_edit.consent.status_server import StatusServer
-from consent_edit.consent.status_service import IssuerStatus
+from consent_edit.consent.status import server as status_server
+from consent_edit.consent.status.bounded_reader import BoundedReader
+from consent_edit.consent.status.lists import StatusLists, StatusValue
+from consent_edit.consent.status.server import StatusServer
+from consent_edit.consent.status.service import IssuerStatus
 from consent_edit.errors import InputError
 
 PATH = "/status/1"

@@ -30,9 +30,9 @@ from consent_edit.consent.grant import GRANT_TYP, WITHDRAWAL_TYP
 from consent_edit.consent.jose import sign_compact, unverified
 from consent_edit.consent.keys import SigningKey
 from consent_edit.consent.signatory import Signatory
-from consent_edit.consent.status import StatusLists, StatusValue, inflate
-from consent_edit.consent.status_file import written
-from consent_edit.consent.status_service import IssuerStatus
+from consent_edit.consent.status.file import written
+from consent_edit.consent.status.lists import StatusLists, StatusValue, inflate
+from consent_edit.consent.status.service import IssuerStatus
 from consent_edit.encoding import canonical_json
 from consent_edit.errors import ConsentInvalid, InputError, StoreUnavailable
 from consent_edit.vocabulary import ConsentStatus
@@ -301,7 +301,7 @@ class TestFile:
             for _ in range(4)
         ]
         script = (
-            "import sys; from consent_edit.consent.status_service import IssuerStatus as S\n"
+            "import sys; from consent_edit.consent.status.service import IssuerStatus as S\n"
             "from consent_edit.consent.signatory import Signatory\n"
             "from consent_edit.consent.keys import SigningKey\n"
             f"s = S({STATUS_URI!r}, SigningKey.generate(), sys.argv[1], size=1024)\n"

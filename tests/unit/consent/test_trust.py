@@ -13,7 +13,7 @@ from test_chain import Party, ca_extensions, issued
 from test_sd_jwt import ISSUER, Desk, came_to, trust_in
 
 from consent_edit.consent.binding import FACE_BINDING_VCT, SIMULATED_VCT
-from consent_edit.consent.issuer_folder import trust_list
+from consent_edit.consent.issuing.folder import trust_list
 from consent_edit.consent.jose import sign_compact
 from consent_edit.consent.keys import Algorithm, PublicJwk, SigningKey
 from consent_edit.consent.trust import (

@@ -33,7 +33,7 @@ from consent_edit.consent.jose import sign_compact, unverified
 from consent_edit.consent.keys import Algorithm, SigningKey
 from consent_edit.consent.presentation import Presentation
 from consent_edit.consent.query import ConsentResult
-from consent_edit.consent.status import StatusLists
+from consent_edit.consent.status.lists import StatusLists
 from consent_edit.consent.templates import FaceTemplate
 from consent_edit.encoding import b64url_decode, b64url_encode, canonical_json
 from consent_edit.vocabulary import (

@@ -27,19 +27,19 @@ from consent_world import (
 from soft_authenticator import SoftAuthenticator
 
 from consent_edit.consent import sd_jwt
-from consent_edit.consent.drafting import draft_grant
 from consent_edit.consent.grant import GRANT_TYP, WITHDRAWAL_TYP
-from consent_edit.consent.held import HeldGrant, read_grant
-from consent_edit.consent.issue import Enrolment
+from consent_edit.consent.holder.drafting import draft_grant
+from consent_edit.consent.holder.held import HeldGrant, read_grant
+from consent_edit.consent.holder.notice import notice_text, verified_notice
+from consent_edit.consent.holder.notice_words import Language
+from consent_edit.consent.holder.wallet import PendingGrant, Wallet
+from consent_edit.consent.issuing.issue import Enrolment
 from consent_edit.consent.jose import sign_compact, unverified
 from consent_edit.consent.jwe import OpeningKey
 from consent_edit.consent.keys import SigningKey
-from consent_edit.consent.notice import notice_text, verified_notice
-from consent_edit.consent.notice_words import Language
 from consent_edit.consent.presentation import CredentialPackage
 from consent_edit.consent.proof import verify_proof
 from consent_edit.consent.signatory import Signatory
-from consent_edit.consent.wallet import PendingGrant, Wallet
 from consent_edit.consent.webauthn import challenge, passkey_token
 from consent_edit.consent.wire import StatusRef
 from consent_edit.encoding import canonical_json

@@ -26,14 +26,15 @@ from consent_world import (
 )
 from soft_authenticator import SoftAuthenticator
 
-from consent_edit.consent import wallet_folder, wallet_keeper
-from consent_edit.consent.held import read_credential
-from consent_edit.consent.issue import Enrolment
+from consent_edit.consent.holder import folder as wallet_folder
+from consent_edit.consent.holder import keeper as wallet_keeper
+from consent_edit.consent.holder.held import read_credential
+from consent_edit.consent.holder.wallet import Wallet
+from consent_edit.consent.issuing.issue import Enrolment
 from consent_edit.consent.jwe import OpeningKey
 from consent_edit.consent.keys import SigningKey
 from consent_edit.consent.presentation import CredentialPackage, HolderCard
 from consent_edit.consent.signatory import Signatory
-from consent_edit.consent.wallet import Wallet
 from consent_edit.consent.wire import read_wire
 from consent_edit.encoding import canonical_json
 from consent_edit.errors import InputError
@@ -261,7 +262,7 @@ def test_there_is_no_wallet(tmp_path: Path) -> None:
 _GRANTS = """
 import sys
 from pathlib import Path
-from consent_edit.consent.wallet import Wallet
+from consent_edit.consent.holder.wallet import Wallet
 from consent_edit.vocabulary import Operation, Purpose
 wallet = Wallet.open(Path(sys.argv[1]))
 print("ready", flush=True)
@@ -322,8 +323,8 @@ def test_a_writer_that_hangs_is_not_waited_for_for_ever(
 _CRASH = """
 import os, sys
 from pathlib import Path
-from consent_edit.consent import wallet_folder
-from consent_edit.consent import wallet
+from consent_edit.consent.holder import folder as wallet_folder
+from consent_edit.consent.holder import wallet
 step = sys.argv[2]
 owner, name = {"keys": (wallet_folder.OpeningKey, "save"), "content": (wallet_folder, "save_key"),
                "rename": (Path, "rename"), "after": (wallet, "open_folder")}[step]

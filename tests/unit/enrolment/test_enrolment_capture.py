@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from enrolment_world import HER_SEEN, observed
 
-from consent_edit.consent.capture import CaptureSource
+from consent_edit.consent.issuing.capture import CaptureSource
 from consent_edit.enrolment import capture_of
 from consent_edit.errors import CheckFailed, EnrolmentRefused, Unavailable
 from consent_edit.intake.canonical import CanonicalImage

@@ -30,11 +30,11 @@ from enrolment_world import (
 from consent_edit.consent import sd_jwt
 from consent_edit.consent.binding import FaceBinding
 from consent_edit.consent.disclosure import reveal
-from consent_edit.consent.issue import Enrolment
+from consent_edit.consent.issuing.issue import Enrolment
 from consent_edit.consent.jose import unverified
 from consent_edit.consent.keys import SigningKey
 from consent_edit.consent.match import Probe
-from consent_edit.consent.status import inflate
+from consent_edit.consent.status.lists import inflate
 from consent_edit.enrolment import desk as desk_module
 from consent_edit.enrolment.audit import commitment, vault_name
 from consent_edit.enrolment.register import CLAIM_LIFETIME

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from enrolment_world import ADULT, DAY, MODELS, NAME, NOW, SEEN, STATUS_URI, Clock, face, holder, photo
 
-from consent_edit.consent import issuer_folder, issuer_rotation
-from consent_edit.consent.issuer_folder import (
+from consent_edit.consent.issuing import folder as issuer_folder
+from consent_edit.consent.issuing import rotation as issuer_rotation
+from consent_edit.consent.issuing.folder import (
     ISSUER_KEY,
     MAX_RETIRED,
     REGISTER_DB,
@@ -25,7 +26,7 @@ from consent_edit.consent.issuer_folder import (
     reviewers,
     trust_list,
 )
-from consent_edit.consent.issuer_rotation import (
+from consent_edit.consent.issuing.rotation import (
     NEXT_STATUS_KEY,
     announce_status_key,
     rotate_key,
@@ -33,7 +34,7 @@ from consent_edit.consent.issuer_rotation import (
 )
 from consent_edit.consent.keys import SigningKey
 from consent_edit.consent.sd_jwt import parse, verify_credential
-from consent_edit.consent.status import StatusLists, StatusValue
+from consent_edit.consent.status.lists import StatusLists, StatusValue
 from consent_edit.consent.trust import TrustList
 from consent_edit.enrolment.office import create_office, open_desk
 from consent_edit.errors import ConsentInvalid, InputError, StoreUnavailable

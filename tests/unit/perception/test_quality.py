@@ -11,7 +11,7 @@ pytest.importorskip("cv2", reason="quality is measured with OpenCV")
 
 import cv2
 
-from consent_edit.consent.capture import CaptureSource, enrolment_templates
+from consent_edit.consent.issuing.capture import CaptureSource, enrolment_templates
 from consent_edit.enrolment import capture_of
 from consent_edit.errors import EnrolmentRefused
 from consent_edit.intake.canonical import CanonicalImage

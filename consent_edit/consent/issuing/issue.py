@@ -13,7 +13,6 @@ from datetime import date
 from typing import Final
 
 from consent_edit.consent import sd_jwt
-from consent_edit.consent.admission import MAX_BATCH, Person, check_age, check_keys, expiry, gathered
 from consent_edit.consent.binding import (
     CREDENTIAL_TYP,
     FACE_BINDING_VCT,
@@ -23,11 +22,12 @@ from consent_edit.consent.binding import (
     entries_digest,
     grown_up,
 )
-from consent_edit.consent.capture import Capture, CaptureQuality, CaptureSource, enrolment_templates
+from consent_edit.consent.issuing.admission import MAX_BATCH, Person, check_age, check_keys, expiry, gathered
+from consent_edit.consent.issuing.capture import Capture, CaptureQuality, CaptureSource, enrolment_templates
 from consent_edit.consent.jose import sign_compact
 from consent_edit.consent.keys import PublicJwk, SigningKey
 from consent_edit.consent.signatory import Signatory
-from consent_edit.consent.status_service import IssuerStatus
+from consent_edit.consent.status.service import IssuerStatus
 from consent_edit.consent.templates import FaceTemplate
 from consent_edit.consent.trust import IssuerEntry, StatusServiceEntry
 from consent_edit.consent.wire import StatusRef

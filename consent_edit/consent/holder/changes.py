@@ -6,9 +6,9 @@ from collections.abc import Collection, Sequence
 from typing import TypeVar
 
 from consent_edit.consent.binding import entries_digest
-from consent_edit.consent.drafting import GrantTerms, draft_grant, fitted
 from consent_edit.consent.grant import GRANT_TYP, ConsentGrant, Withdrawal, verify_grant
-from consent_edit.consent.held import (
+from consent_edit.consent.holder.drafting import GrantTerms, draft_grant, fitted
+from consent_edit.consent.holder.held import (
     HeldCredential,
     HeldGrant,
     PendingGrant,
@@ -17,7 +17,7 @@ from consent_edit.consent.held import (
     read_credential,
     read_grant,
 )
-from consent_edit.consent.notice import notice_text
+from consent_edit.consent.holder.notice import notice_text
 from consent_edit.consent.signatory import Signatory
 from consent_edit.consent.webauthn import Assertion, passkey_token
 from consent_edit.consent.wire import StatusRef
@@ -72,7 +72,7 @@ def drafted(
         own: Thumbprints that name herself as grantee; the draft names her by the credential's own key.
 
     Raises:
-        InputError: as :func:`~consent_edit.consent.drafting.draft_grant`, or there is no credential in force.
+        InputError: as :func:`~consent_edit.consent.holder.drafting.draft_grant`, or no credential is in force.
     """
     chosen = state.chosen(terms["audience"], now, granting=True)
     entry, *left = chosen.stock

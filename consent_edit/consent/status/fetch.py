@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Final, TypeAlias
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-from consent_edit.consent.bounded_reader import HEAD, BoundedReader
-from consent_edit.consent.status import StatusLists, folder_source, put_status_list
-from consent_edit.consent.status_list import (
+from consent_edit.consent.status.bounded_reader import HEAD, BoundedReader
+from consent_edit.consent.status.lists import StatusLists, folder_source, put_status_list
+from consent_edit.consent.status.token import (
     MAX_STATUS_TOKEN,
     MAX_TTL,
     STATUS_LIST_TYP,

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from consent_edit.consent.binding import MAX_LIFETIME
-from consent_edit.consent.issue import Issuer, RetiredKey
-from consent_edit.consent.issuer_folder import (
+from consent_edit.consent.issuing.folder import (
     ISSUER_KEY,
     MAX_RETIRED,
     RETIRED_KEYS,
@@ -17,6 +16,7 @@ from consent_edit.consent.issuer_folder import (
     open_issuer,
     open_status,
 )
+from consent_edit.consent.issuing.issue import Issuer, RetiredKey
 from consent_edit.consent.keys import Algorithm, PublicJwk, SigningKey, write_private
 from consent_edit.consent.trust import CLOCK_SKEW
 from consent_edit.encoding import canonical_json

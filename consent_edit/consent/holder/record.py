@@ -14,9 +14,9 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from consent_edit.consent.grant import ANYONE, ConsentGrant
-from consent_edit.consent.held import HeldGrant, read_credential
-from consent_edit.consent.notice import GUARDIAN_NOTICE_URI, utc
-from consent_edit.consent.notice_words import WORDS, Language
+from consent_edit.consent.holder.held import HeldGrant, read_credential
+from consent_edit.consent.holder.notice import GUARDIAN_NOTICE_URI, utc
+from consent_edit.consent.holder.notice_words import WORDS, Language
 from consent_edit.consent.wire import Text, Wire
 from consent_edit.encoding import JsonValue, canonical_json
 from consent_edit.intake.digests import byte_digest

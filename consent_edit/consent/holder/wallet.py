@@ -11,27 +11,11 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Unpack
 
-from consent_edit.consent import sd_jwt, wallet_changes
-from consent_edit.consent.drafting import DEFAULT_DAYS, GrantTerms, fresh_id
+from consent_edit.consent import sd_jwt
 from consent_edit.consent.grant import GRANT_TYP, WITHDRAWAL_TYP, Withdrawal
-from consent_edit.consent.held import (
-    HeldGrant,
-    PendingGrant,
-    WalletState,
-    payload_of,
-    read_credential,
-    read_grant,
-)
-from consent_edit.consent.issue import Enrolment
-from consent_edit.consent.jose import sign_compact
-from consent_edit.consent.jwe import OpeningKey
-from consent_edit.consent.keys import Algorithm, PublicJwk, SigningKey
-from consent_edit.consent.notice import GUARDIAN_NOTICE_URI, verified_notice
-from consent_edit.consent.notice_words import Language
-from consent_edit.consent.presentation import CredentialPackage, HolderCard
-from consent_edit.consent.proof import sign_proof
-from consent_edit.consent.signatory import Signatory
-from consent_edit.consent.wallet_folder import (
+from consent_edit.consent.holder import changes as wallet_changes
+from consent_edit.consent.holder.drafting import DEFAULT_DAYS, GrantTerms, fresh_id
+from consent_edit.consent.holder.folder import (
     WALLET_KEY,
     create_folder,
     erase_folder,
@@ -39,7 +23,24 @@ from consent_edit.consent.wallet_folder import (
     open_folder,
     signatory_of,
 )
-from consent_edit.consent.wallet_keeper import Keeper, MemoryKeeper
+from consent_edit.consent.holder.held import (
+    HeldGrant,
+    PendingGrant,
+    WalletState,
+    payload_of,
+    read_credential,
+    read_grant,
+)
+from consent_edit.consent.holder.keeper import Keeper, MemoryKeeper
+from consent_edit.consent.holder.notice import GUARDIAN_NOTICE_URI, verified_notice
+from consent_edit.consent.holder.notice_words import Language
+from consent_edit.consent.issuing.issue import Enrolment
+from consent_edit.consent.jose import sign_compact
+from consent_edit.consent.jwe import OpeningKey
+from consent_edit.consent.keys import Algorithm, PublicJwk, SigningKey
+from consent_edit.consent.presentation import CredentialPackage, HolderCard
+from consent_edit.consent.proof import sign_proof
+from consent_edit.consent.signatory import Signatory
 from consent_edit.consent.webauthn import Assertion, passkey_token
 from consent_edit.consent.wire import StatusRef
 from consent_edit.errors import InputError
@@ -194,8 +195,8 @@ class Wallet:
 
         Args:
             now: Unix seconds.
-            terms: As of :func:`~consent_edit.consent.drafting.draft_grant`; a key of this wallet as grantee
-                is herself.
+            terms: As of :func:`~consent_edit.consent.holder.drafting.draft_grant`; a key of this wallet as
+                grantee is herself.
 
         Raises:
             InputError: there is no credential or it has expired, the stock of status entries is used up, the

@@ -17,10 +17,10 @@ from socketserver import TCPServer
 from typing import Final
 from urllib.parse import urlsplit
 
-from consent_edit.consent.bounded_reader import HEAD, BoundedReader
 from consent_edit.consent.jose import MAX_TOKEN
-from consent_edit.consent.status_list import STATUS_LIST_TYP
-from consent_edit.consent.status_service import RENEW, IssuerStatus
+from consent_edit.consent.status.bounded_reader import HEAD, BoundedReader
+from consent_edit.consent.status.service import RENEW, IssuerStatus
+from consent_edit.consent.status.token import STATUS_LIST_TYP
 from consent_edit.errors import ConsentInvalid, InputError, StoreUnavailable
 
 WITHDRAWAL_TYPE: Final = "application/jwt"

@@ -25,9 +25,9 @@ from consent_edit.consent.grant import verify_withdrawal
 from consent_edit.consent.jose import sign_compact, unverified
 from consent_edit.consent.keys import PublicJwk, SigningKey
 from consent_edit.consent.signatory import Signatory
-from consent_edit.consent.status import StatusSource
-from consent_edit.consent.status_file import open_status_file, written
-from consent_edit.consent.status_list import MAX_TTL, STATUS_LIST_TYP
+from consent_edit.consent.status.file import open_status_file, written
+from consent_edit.consent.status.lists import StatusSource
+from consent_edit.consent.status.token import MAX_TTL, STATUS_LIST_TYP
 from consent_edit.consent.trust import CLOCK_SKEW, MAX_KEYS
 from consent_edit.encoding import JsonValue, b64url_encode, canonical_json
 from consent_edit.errors import ConsentInvalid, InputError, StoreUnavailable
@@ -227,7 +227,7 @@ class IssuerStatus:
             return token
 
     def source(self, clock: Callable[[], int]) -> StatusSource:
-        """A source for :class:`~consent_edit.consent.status.StatusLists` that signs at the clock's time."""
+        """A source for ``StatusLists`` that signs at the clock's time."""
         return lambda _uri: self.token(clock())
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
 """Reading status: whole signed lists held in memory, fresh, bounded, failing closed.
 
 Lists come from local sources only (an in-process issuer, a folder that a mirror or
-:mod:`~consent_edit.consent.status_fetch` fills, or :meth:`StatusLists.push`); nothing is fetched over a
+:mod:`~consent_edit.consent.status.fetch` fills, or :meth:`StatusLists.push`); nothing is fetched over a
 network for an edit. An older list never replaces a newer one; of two with the same ``iat`` the worse entry
 counts.
 """
@@ -20,7 +20,7 @@ from typing import Final, TypeAlias
 
 from consent_edit.consent.encoding import malformed
 from consent_edit.consent.jose import unverified
-from consent_edit.consent.status_list import (
+from consent_edit.consent.status.token import (
     MAX_INFLATED,
     MAX_STATUS_TOKEN,
     MAX_TTL,

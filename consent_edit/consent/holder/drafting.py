@@ -10,9 +10,9 @@ from pydantic import ValidationError
 
 from consent_edit.consent import sd_jwt
 from consent_edit.consent.grant import ConsentGrant, FaceEdit, Notice, Thumbprint
-from consent_edit.consent.held import read_credential
-from consent_edit.consent.notice import GUARDIAN_NOTICE_URI, NOTICE_URI, notice_text, sensible
-from consent_edit.consent.notice_words import Language
+from consent_edit.consent.holder.held import read_credential
+from consent_edit.consent.holder.notice import GUARDIAN_NOTICE_URI, NOTICE_URI, notice_text, sensible
+from consent_edit.consent.holder.notice_words import Language
 from consent_edit.consent.wire import StatusClaim, StatusRef, Wire
 from consent_edit.errors import InputError
 from consent_edit.intake.digests import byte_digest

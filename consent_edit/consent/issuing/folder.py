@@ -8,10 +8,10 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from consent_edit.consent.issue import Issuer, RetiredKey
+from consent_edit.consent.issuing.issue import Issuer, RetiredKey
 from consent_edit.consent.keys import Algorithm, PublicJwk, SigningKey, write_private
 from consent_edit.consent.new_folder import new_folder
-from consent_edit.consent.status_service import IssuerStatus
+from consent_edit.consent.status.service import IssuerStatus
 from consent_edit.consent.trust import IssuerEntry, StatusServiceEntry, TrustListClaims
 from consent_edit.consent.wire import Seconds, Text, Wire, read_wire
 from consent_edit.encoding import canonical_json

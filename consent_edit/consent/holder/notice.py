@@ -15,7 +15,7 @@ from typing import Final
 
 from consent_edit.consent.encoding import malformed
 from consent_edit.consent.grant import ANYONE, KEY_THUMBPRINT, ConsentGrant
-from consent_edit.consent.notice_words import WORDS, Language, Words
+from consent_edit.consent.holder.notice_words import WORDS, Language, Words
 from consent_edit.errors import InputError
 from consent_edit.intake.digests import byte_digest
 from consent_edit.vocabulary import MINOR_OPERATIONS, PHOTO_BOUND_OPERATIONS, Operation

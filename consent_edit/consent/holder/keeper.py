@@ -21,7 +21,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from consent_edit.consent.encoding import b64url_decode, malformed
-from consent_edit.consent.held import Token, WalletState
+from consent_edit.consent.holder.held import Token, WalletState
 from consent_edit.consent.keys import write_private
 from consent_edit.consent.signatory import Signatory
 from consent_edit.consent.wire import Wire, read_wire

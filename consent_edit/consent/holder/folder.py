@@ -15,12 +15,8 @@ from typing import Final
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from consent_edit.consent.encoding import malformed
-from consent_edit.consent.held import HeldCredential, HeldGrant, Token, WalletState, read_credential
-from consent_edit.consent.jwe import OpeningKey
-from consent_edit.consent.keys import SigningKey, write_private
-from consent_edit.consent.presentation import HolderCard
-from consent_edit.consent.signatory import Signatory
-from consent_edit.consent.wallet_keeper import (
+from consent_edit.consent.holder.held import HeldCredential, HeldGrant, Token, WalletState, read_credential
+from consent_edit.consent.holder.keeper import (
     LOCK,
     SEALED,
     FolderKeeper,
@@ -30,6 +26,10 @@ from consent_edit.consent.wallet_keeper import (
     read_key,
     save_key,
 )
+from consent_edit.consent.jwe import OpeningKey
+from consent_edit.consent.keys import SigningKey, write_private
+from consent_edit.consent.presentation import HolderCard
+from consent_edit.consent.signatory import Signatory
 from consent_edit.consent.wire import StatusRef, Wire, read_wire
 from consent_edit.encoding import canonical_json
 from consent_edit.errors import ConsentInvalid, InputError

@@ -15,9 +15,9 @@ from html import escape
 from typing import Final
 
 from consent_edit.consent.grant import ANYONE, ConsentGrant
-from consent_edit.consent.held import HeldGrant
-from consent_edit.consent.notice import GUARDIAN_NOTICE_URI, is_plain, moment
-from consent_edit.consent.notice_words import WORDS, Language
+from consent_edit.consent.holder.held import HeldGrant
+from consent_edit.consent.holder.notice import GUARDIAN_NOTICE_URI, is_plain, moment
+from consent_edit.consent.holder.notice_words import WORDS, Language
 
 _INK: Final = ("#1a1a1a", "#ffffff")
 _NIGHT: Final = ("#f2f2f2", "#161616")

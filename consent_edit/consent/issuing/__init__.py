@@ -1,0 +1,1 @@
+"""The identity verifier: from its captures of a person to a signed credential, and its keys."""

@@ -1,0 +1,1 @@
+"""Status lists: reading them, and the service that signs, serves and fetches them."""

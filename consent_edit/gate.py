@@ -19,6 +19,7 @@ from typing import Final, Never, NoReturn, final
 
 from consent_edit.assembly import Assembled
 from consent_edit.consent.proof import Proven
+from consent_edit.consultation import standing
 from consent_edit.encoding import canonical_json
 from consent_edit.errors import CheckFailed, ConsentInvalid, EditRefused, InputError, Unavailable
 from consent_edit.evidence.finish import OUTPUT_LIMITS, Candidate
@@ -259,6 +260,8 @@ class Gate:
         # Rehearsed as the only entry of a log: what cannot be receipted or signed burns no use.
         alone = canonical_json(draft.leaf.as_json())
         self._receipt(finished, draft, LogEntry(0, 1, leaf_hash(alone).hex(), (), alone))
+        if not standing(self.operator, consents, clearance.snapshot, self.operator.snapshot()):
+            self.refuse_as(ConsentStatus.REVOKED, clearance, finished.assembled)  # G6: withdrawn just now
         try:
             logged: LogEntry | ConsentStatus = log_release(
                 self.operator.store,

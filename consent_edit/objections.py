@@ -85,6 +85,17 @@ class Objections:
             for templates, reference in self._current()
         )
 
+    def stale(self, models: Mapping[str, str]) -> int:
+        """How many entries no weight file in use can compare with: those people would not be found.
+
+        Raises:
+            StoreUnavailable: the list cannot be read.
+            CheckFailed: an entry is damaged.
+        """
+        roles = self.thresholds.never.keys()
+        kept = [_in_use(templates, reference, models).keys() for templates, reference in self._current()]
+        return sum(not found >= roles for found in kept)
+
     def _current(self) -> tuple[tuple[tuple[FaceTemplate, ...], Reference], ...]:
         with self._lock:
             stamp = self.store.vault.stamp(_KIND)

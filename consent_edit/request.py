@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, cast
+from typing import Final, Literal, cast
 
 from PIL import Image
 
@@ -16,6 +16,9 @@ from consent_edit.intake.canonical import CanonicalImage
 from consent_edit.intake.decode import decode, from_pil
 from consent_edit.intake.digests import byte_digest
 from consent_edit.vocabulary import Operation, Purpose
+
+MAX_PRESENTATIONS: Final = 64
+"""More than anybody consents to one picture with; each costs work before faces are counted."""
 
 Picture = bytes | Image.Image | CanonicalImage
 """A picture as it may be handed in: the bytes of a JPEG, PNG or WebP file, or decoded pixels."""
@@ -61,6 +64,12 @@ class EditRequest:
         try:
             texts = ("prompt", "grantee", "negative_prompt", "proof")
             held = {name: plain_text(getattr(self, name)) for name in texts}
+            if len(self.presentations) > MAX_PRESENTATIONS:
+                raise InputError(
+                    f"a request holds {MAX_PRESENTATIONS} presentations at most",
+                    code="input.presentations",
+                    remedy="present the consent of the people depicted only, once each",
+                )
             own: dict[str, object] = {
                 **held,
                 "presentations": tuple(map(_own_presentation, self.presentations)),
@@ -80,20 +89,22 @@ class EditRequest:
             photo: The picture's canonical digest where it is known; else the picture is decoded for it.
 
         Raises:
-            InputError: the picture cannot be read, or a setting is no JSON value and cannot be named.
+            InputError: the picture cannot be read, or a text or setting of the request has no JSON form.
         """
-        asked: dict[str, JsonValue] = {
-            "photo": photo or canonical(self.image).digest,
-            "prompt": self.prompt,
-            "negative_prompt": self.negative_prompt,
-            "operations": sorted(self.operations),
-            "purpose": self.purpose.value,
-            "presentations": [byte_digest(_as_text(one).encode("utf-8")) for one in self.presentations],
-        }
+        given = photo or canonical(self.image).digest
         try:
-            return byte_digest(canonical_json({**asked, "settings": cast(JsonValue, dict(self.settings))}))
-        except (TypeError, ValueError) as error:
-            raise InputError("a setting cannot be named in a proof", code="input.proof") from error
+            asked: dict[str, JsonValue] = {
+                "photo": given,
+                "prompt": self.prompt,
+                "negative_prompt": self.negative_prompt,
+                "operations": sorted(self.operations),
+                "purpose": self.purpose.value,
+                "presentations": [byte_digest(_as_text(one).encode("utf-8")) for one in self.presentations],
+                "settings": cast(JsonValue, dict(self.settings)),
+            }
+            return byte_digest(canonical_json(asked))
+        except (TypeError, ValueError):
+            raise InputError("the request cannot be named in a proof", code="input.proof") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

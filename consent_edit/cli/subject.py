@@ -11,7 +11,7 @@ import typer
 from consent_edit import operator_folder
 from consent_edit.cli.terminal import AsJson, read_file, say
 from consent_edit.errors import ConsentInvalid, InputError
-from consent_edit.subject import SubjectDesk
+from consent_edit.subject import Purpose, SubjectDesk
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -30,10 +30,21 @@ def _group() -> None:
 
 
 @app.command("challenge")
-def challenge(operator: OperatorArgument, as_json: AsJson = False) -> None:
-    """Give out a nonce; the person binds her credential to it (`wallet bind`)."""
-    nonce = _desk(operator).challenge()
+def challenge(
+    operator: OperatorArgument,
+    purpose: Annotated[Purpose, typer.Argument(help="What the person asks for.")],
+    as_json: AsJson = False,
+) -> None:
+    """Give out a nonce for one purpose; the person binds her credential to it (`wallet bind`)."""
+    nonce = _desk(operator).challenge(purpose)
     say(as_json, {"nonce": nonce}, nonce)
+
+
+@app.command("stale")
+def stale(operator: OperatorArgument, as_json: AsJson = False) -> None:
+    """How many on the "never edit me" list would not be found, as after a change of weight files."""
+    count = _desk(operator).stale_objections()
+    say(as_json, {"stale": count}, f"{count} on the list must object again with a renewed credential")
 
 
 @app.command("export")

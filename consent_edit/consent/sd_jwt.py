@@ -145,12 +145,13 @@ def join(jwt: str, disclosures: Collection[str]) -> str:
     return "~".join((jwt, *disclosures, ""))
 
 
-def verify_credential(presented: SdJwt, trust: TrustList, *, now: int) -> VerifiedSdJwt:
+def verify_credential(presented: SdJwt, trust: TrustList, *, now: int, lapsed: bool = False) -> VerifiedSdJwt:
     """Verify the issuer's part; checks 2 to 6 of the module's list.
 
     Args:
         trust: A loaded trust list; keys come from nowhere else.
         now: Unix seconds.
+        lapsed: Whether one that has ended is taken too. It is no consent, and still says whose key it is.
 
     Raises:
         ConsentInvalid: so says the list.
@@ -175,12 +176,19 @@ def verify_credential(presented: SdJwt, trust: TrustList, *, now: int) -> Verifi
         raise ConsentInvalid(ConsentStatus.ISSUER_UNTRUSTED, "the issuer may not issue this credential type")
     # 6. The times.
     start = max(_seconds(revealed, "iat"), _seconds(revealed, "nbf"))
-    within("credential", start, _seconds(revealed, "exp"), now)
+    end = _seconds(revealed, "exp")
+    within("credential", start, max(end, now + 2 * CLOCK_SKEW) if lapsed else end, now)
     return VerifiedSdJwt(issuer=issuer.entry.id, claims=revealed, sha256=presented.sha256)
 
 
 def verify_presentation(
-    presentation: str, trust: TrustList, *, audience: str, nonce: str, now: int
+    presentation: str,
+    trust: TrustList,
+    *,
+    audience: str,
+    nonce: str,
+    now: int,
+    lapsed: bool = False,
 ) -> VerifiedSdJwt:
     """Verify a credential whose holder is there now: it ends with her key-binding JWT.
 
@@ -191,6 +199,7 @@ def verify_presentation(
         audience: This service, as the key-binding JWT must name it.
         nonce: The one given to her.
         now: Unix seconds.
+        lapsed: As of :func:`verify_credential`.
 
     Raises:
         ConsentInvalid: as the module's list says.
@@ -201,7 +210,7 @@ def verify_presentation(
     unbound, _, binding = presentation.rpartition("~")
     presented = parse(f"{unbound}~")
     # 2. to 6. The issuer's part.
-    verified = verify_credential(presented, trust, now=now)
+    verified = verify_credential(presented, trust, now=now, lapsed=lapsed)
     # 7. The holder's part.
     bound = read_wire(_KeyBinding, verified.holder.verify(binding, typ=BINDING_TYP))
     # 8. The audience.

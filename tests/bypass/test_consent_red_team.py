@@ -32,6 +32,7 @@ from consent_edit.consent.status.lists import StatusLists, StatusValue, folder_s
 from consent_edit.consent.trust import TrustList
 from consent_edit.encoding import b64url_decode, b64url_encode
 from consent_edit.errors import ConsentEditError, ConsentInvalid, EditRefused, EnrolmentRefused, InputError
+from consent_edit.subject import Purpose as Asked
 from consent_edit.subject import SubjectDesk
 from consent_edit.vocabulary import Assurance, ConsentStatus, Environment, Operation, Purpose
 
@@ -55,10 +56,11 @@ def consenting(scene):
 @pytest.mark.parametrize("asked", ["export", "erase", "lift_objection"])
 def test_stolen_key_of_a_revoked_credential(scene, asked):
     """Once the issuer revoked a stolen credential, its thief reads, erases and lifts nothing with it."""
-    desk, person = SubjectDesk(scene.operator), scene.person(1)
-    desk.object_to_edits(bound(person, nonce := desk.challenge()), nonce)
+    desk, person = SubjectDesk(scene.operator, MODELS), scene.person(1)
+    desk.object_to_edits(bound(person, nonce := desk.challenge(Asked.OBJECT)), nonce)
     scene.world.issuer.revoke(person.enrolment.entry.idx)
-    nonce = desk.challenge()
+    purposes = {"export": Asked.EXPORT, "erase": Asked.ERASE, "lift_objection": Asked.LIFT}
+    nonce = desk.challenge(purposes[asked])
     with pytest.raises(ConsentInvalid) as refused:
         getattr(desk, asked)(bound(person, nonce, shown=False), nonce)
     assert refused.value.status is ConsentStatus.REVOKED
@@ -77,8 +79,8 @@ def test_objection_in_the_name_of_somebody_elses_face(scene):
         evidence=Evidence(loa=Assurance.HIGH, method="none", liveness="supervised_session"),
         now=NOW,
     )
-    desk = SubjectDesk(scene.operator)
-    nonce = desk.challenge()
+    desk = SubjectDesk(scene.operator, MODELS)
+    nonce = desk.challenge(Asked.OBJECT)
     with pytest.raises(ConsentEditError):
         desk.object_to_edits(
             sd_jwt.bind_key(own.credential, key, audience=AUDIENCE, nonce=nonce, now=NOW), nonce
@@ -89,9 +91,9 @@ def test_objection_in_the_name_of_somebody_elses_face(scene):
 def test_objection_lodged_while_an_edit_runs(scene):
     """Told "never from now on", she is in no picture released later by the same service."""
     person, grant = consenting(scene)
-    desk = SubjectDesk(scene.operator)
+    desk = SubjectDesk(scene.operator, MODELS)
     scene.perception.before_change = lambda: desk.object_to_edits(
-        bound(person, nonce := desk.challenge()), nonce
+        bound(person, nonce := desk.challenge(Asked.OBJECT)), nonce
     )
     with pytest.raises(EditRefused):
         scene.edit(presentations=(grant.presentation(),))
@@ -111,9 +113,9 @@ def test_objection_that_will_be_compared_with_nothing(scene):
     """An objection with templates of no weight file in use is refused, or stops edits: it is not dropped."""
     _, grant = consenting(scene)
     old = scene.world.person(face(1), models=dict.fromkeys(MODELS, "e" * 64))
-    desk = SubjectDesk(scene.operator)
+    desk = SubjectDesk(scene.operator, MODELS)
     with pytest.raises(ConsentEditError):
-        desk.object_to_edits(bound(old, nonce := desk.challenge()), nonce)
+        desk.object_to_edits(bound(old, nonce := desk.challenge(Asked.OBJECT)), nonce)
         scene.edit(presentations=(grant.presentation(),))
 
 
@@ -272,9 +274,9 @@ def test_objection_reads_like_a_strangers_refusal(scene):
     seen = []
     for objects in (False, True):
         person, grant = consenting(scene)
-        desk = SubjectDesk(scene.operator)
+        desk = SubjectDesk(scene.operator, MODELS)
         if objects:
-            desk.object_to_edits(bound(person, nonce := desk.challenge()), nonce)
+            desk.object_to_edits(bound(person, nonce := desk.challenge(Asked.OBJECT)), nonce)
             scene.world.clock.now += 60
         with pytest.raises(EditRefused) as refused:
             scene.edit(presentations=(grant.presentation(),) if objects else ())

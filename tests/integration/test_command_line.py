@@ -200,8 +200,8 @@ def test_she_asks_what_is_held_of_her(town):
     assert edit(town, "subject.png", consent).code == 0
     bound = town / "bound.jwe"
 
-    def ask(what, *more, face=()):
-        nonce = must("subject", "challenge", town / "operator")["nonce"]
+    def ask(what, *more, face=(), purpose=""):
+        nonce = must("subject", "challenge", town / "operator", purpose or what)["nonce"]
         bind = ("wallet", "bind", town / "wallet", "--audience", card(town), "--nonce", nonce)
         must(*bind, "--out", bound, *face)
         return must("subject", what, town / "operator", "--presentation", bound, "--nonce", nonce, *more)
@@ -215,7 +215,7 @@ def test_she_asks_what_is_held_of_her(town):
     again, _ = grant(town, "objected")
     ask("object", face=("--face",))
     assert edit(town, "objected.png", again).code == 3
-    ask("object", "--lift")
+    ask("object", "--lift", purpose="lift")
     assert edit(town, "lifted.png", again).code == 0
 
 

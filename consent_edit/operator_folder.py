@@ -13,6 +13,7 @@ from consent_edit.consent.new_folder import new_folder
 from consent_edit.consent.presentation import AudienceCard
 from consent_edit.consent.status.lists import StatusLists, folder_source
 from consent_edit.consent.trust import TrustList, read_anchors
+from consent_edit.encoding import canonical_json
 from consent_edit.errors import ConsentInvalid, InputError
 from consent_edit.evidence.keys import PRIVATE_KEY_FILE, create_receipt_key, load_receipt_key
 from consent_edit.operator import Operator, unix_now
@@ -28,6 +29,7 @@ _POLICY = "policy.cedar"
 _STATUS = "status"
 _VAULT_KEY = "vault.key"
 _OPENING_KEY = "presentation-key.json"
+_OLD_OPENING_KEY = "presentation-key.*.old.json"
 AUDIENCE_CARD = "audience.json"
 """What the service publishes: its name, and the key that presentations are sealed to."""
 
@@ -88,7 +90,7 @@ def create(
             VaultKey.generate().save(place / _VAULT_KEY)
         opening = OpeningKey.generate()
         opening.save(place / _OPENING_KEY)
-        card = AudienceCard(audience=audience, key=opening.public.export()).model_dump_json(indent=2)
+        card = _card(audience, opening)
         config = _Config(audience=audience, status_uris=status_uris, store=store).model_dump_json(indent=2)
         files = ((_TRUST_LIST, trust_list), (_ANCHOR, anchor), (AUDIENCE_CARD, card), (_CONFIG, config))
         for name, text in files:
@@ -109,7 +111,7 @@ def load(folder: Path) -> Operator:
         _refuse_foreign_hands(folder)
         config = _Config.model_validate_json((folder / _CONFIG).read_bytes())
         anchors = read_anchors((folder / _ANCHOR).read_bytes())
-        opening_key = OpeningKey.load(folder / _OPENING_KEY)
+        opening_keys = _opening_keys(folder)
         trust_list = (folder / _TRUST_LIST).read_text().strip()
     except (OSError, ValueError, ConsentInvalid) as error:
         raise InputError(
@@ -134,8 +136,41 @@ def load(folder: Path) -> Operator:
         statuses=StatusLists(dict.fromkeys(config.status_uris, source)),
         store=store,
         receipt_key=load_receipt_key(folder / PRIVATE_KEY_FILE),
-        opening_keys=(opening_key,),
+        opening_keys=opening_keys,
     )
+
+
+def rotate_presentation_key(folder: Path) -> Path:
+    """Publish a fresh key to seal to; what was sealed to the old one still opens, until its file is removed.
+
+    Returns:
+        The new audience card.
+
+    Raises:
+        InputError: the folder is not an operator's, or cannot be written.
+    """
+    try:
+        config = _Config.model_validate_json((folder / _CONFIG).read_bytes())
+        old, fresh = OpeningKey.load(folder / _OPENING_KEY), OpeningKey.generate()
+    except (OSError, ValueError, ConsentInvalid) as error:
+        raise InputError(f"{folder} is not an operator's folder", code="input.operator") from error
+    kept = folder / _OLD_OPENING_KEY.replace("*", old.public.thumbprint)
+    if not kept.exists():  # a rotation cut short kept it already
+        old.save(kept)
+    write_private(folder / _OPENING_KEY, canonical_json(fresh.export_private()))
+    write_private(folder / AUDIENCE_CARD, f"{_card(config.audience, fresh)}\n".encode())
+    return folder / AUDIENCE_CARD
+
+
+def _opening_keys(folder: Path) -> tuple[OpeningKey, ...]:
+    """The key that is published, and those that were."""
+    newest = OpeningKey.load(folder / _OPENING_KEY)
+    older = [OpeningKey.load(path) for path in sorted(folder.glob(_OLD_OPENING_KEY))]
+    return (newest, *(key for key in older if key.public.thumbprint != newest.public.thumbprint))
+
+
+def _card(audience: str, key: OpeningKey) -> str:
+    return AudienceCard(audience=audience, key=key.public.export()).model_dump_json(indent=2)
 
 
 def _open_store(folder: Path, config: _Config) -> Store:

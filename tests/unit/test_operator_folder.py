@@ -11,7 +11,7 @@ from consent_edit.consent.issuing.folder import create_issuer, trust_list
 from consent_edit.consent.keys import SigningKey
 from consent_edit.consent.presentation import AudienceCard, Presentation
 from consent_edit.consent.wire import read_wire
-from consent_edit.errors import InputError, StoreUnavailable, VerificationFailed
+from consent_edit.errors import ConsentInvalid, InputError, StoreUnavailable, VerificationFailed
 from consent_edit.operator import unix_now
 from consent_edit.vocabulary import Environment
 
@@ -149,3 +149,52 @@ def test_store_on_a_server_has_its_vault_key_here(tmp_path):
     (tmp_path / "op" / "vault.key").unlink()
     with pytest.raises(InputError):
         operator_folder.load(tmp_path / "op")
+
+
+def test_presentation_key_changes_without_a_gap(tmp_path):
+    """After a change what was sealed to the old key still opens, as does what is sealed to the new one."""
+    create(tmp_path / "op", tmp_path / "issuer")
+    presentation = Presentation("a~", "b")
+
+    def sealed():
+        card = read_wire(AudienceCard, (tmp_path / "op" / "audience.json").read_bytes())
+        return presentation.seal(card.sealing_key())
+
+    before = sealed()
+    assert operator_folder.rotate_presentation_key(tmp_path / "op") == tmp_path / "op" / "audience.json"
+    after = sealed()
+    operator = operator_folder.load(tmp_path / "op")
+    for text in (before, after):
+        assert Presentation.opened(text, operator.opening_keys) == presentation
+    operator.store.close()
+    (old,) = (tmp_path / "op").glob("presentation-key.*.old.json")
+    assert old.stat().st_mode & 0o077 == 0
+    old.unlink()
+    operator = operator_folder.load(tmp_path / "op")
+    with pytest.raises(ConsentInvalid):
+        Presentation.opened(before, operator.opening_keys)
+    operator.store.close()
+    with pytest.raises(InputError):
+        operator_folder.rotate_presentation_key(tmp_path / "nobody")
+
+
+def test_change_of_the_presentation_key_cut_short(tmp_path, monkeypatch):
+    """Wherever it breaks off, what was sealed still opens, and the next try is whole."""
+    create(tmp_path / "op", tmp_path / "issuer")
+    card = read_wire(AudienceCard, (tmp_path / "op" / "audience.json").read_bytes())
+    sealed = Presentation("a~", "b").seal(card.sealing_key())
+    write = operator_folder.write_private
+    for last in ("presentation-key.json", "audience.json"):
+
+        def breaks(path, data, last=last, **more):
+            if path.name == last:
+                raise InputError("the disk is full")
+            write(path, data, **more)
+
+        with monkeypatch.context() as patch, pytest.raises(InputError):
+            patch.setattr(operator_folder, "write_private", breaks)
+            operator_folder.rotate_presentation_key(tmp_path / "op")
+        operator = operator_folder.load(tmp_path / "op")
+        assert Presentation.opened(sealed, operator.opening_keys).grant == "b"
+        operator.store.close()
+    operator_folder.rotate_presentation_key(tmp_path / "op")

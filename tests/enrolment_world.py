@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -16,11 +17,14 @@ from numpy.typing import NDArray
 from consent_edit.consent.binding import Evidence, Guardian
 from consent_edit.consent.issuing.capture import Capture, CaptureQuality, CaptureSource
 from consent_edit.consent.issuing.issue import Enrolment, Issuer
+from consent_edit.consent.jose import unverified
 from consent_edit.consent.keys import SigningKey
 from consent_edit.consent.sd_jwt import bind_key, join, parse
 from consent_edit.consent.signatory import Signatory
+from consent_edit.consent.status.lists import inflate
 from consent_edit.consent.status.service import IssuerStatus
 from consent_edit.enrolment.desk import EnrolmentDesk
+from consent_edit.enrolment.review import Finding, ShownPhoto, decide, prepare
 from consent_edit.intake.canonical import CanonicalImage
 from consent_edit.perception.observation import (
     Box,
@@ -43,6 +47,7 @@ from consent_edit.vocabulary import (
 )
 
 NOW = 1_800_000_000
+REVIEW = "input.enrolment-review"
 DAY = 86_400
 NAME = "https://issuer.example"
 STATUS_URI = "https://issuer.example/status/1"
@@ -202,3 +207,53 @@ def observed(image: CanonicalImage, *kinds: PersonKind) -> ImageObservation:
     checks = tuple(CheckRun(name, CheckOutcome.RAN, models) for name in names)
     reading = ExposureReading(Exposure.NONE)
     return ImageObservation(image.digest, image.width, image.height, boxes, reading, checks)
+
+
+def flipped(town: Town) -> set[int]:
+    """Status entries that are revoked or withdrawn."""
+    claims = unverified(town.issuer.status.token(town.clock()), limit=1 << 20)[1]
+    bits = inflate(claims["status_list"]["lst"])  # type: ignore[index, call-overload, arg-type]
+    return {idx for idx in range(len(bits) * 8) if bits[idx // 8] >> (idx % 8) & 1}
+
+
+def leaves(town: Town) -> list[dict[str, object]]:
+    """Every entry of the issuer's log."""
+    return [json.loads(town.store.leaf(index)) for index in range(town.store.log_state().size)]
+
+
+def reviewed(
+    town: Town, captures: list, *keys: SigningKey, by: SigningKey | None = None, **decision: object
+) -> str:
+    """A reviewer's decision that these captures may be enrolled under these keys."""
+    images = [CanonicalImage.of(np.full((8, 8, 3), 10 + n, np.uint8)) for n in range(len(captures) + 1)]
+    document, *shown = (
+        ShownPhoto(image, replace(capture, digest=image.digest))
+        for image, capture in zip(images, [captures[0], *captures], strict=True)
+    )
+    named = [key.public.thumbprint for key in keys]
+    case = prepare(
+        document,
+        shown,
+        issuer=decision.pop("issuer", NAME),
+        keys=named,
+        guardians=[key.public.thumbprint for key in decision.pop("guardians", ())],  # type: ignore[attr-defined]
+        roles=LIMITS.enrolment,
+        now=town.clock(),
+    )
+    case = case.model_copy(update={"photos": tuple(capture.digest for capture in captures)})
+    asked: dict[str, object] = {
+        "accepted": True,
+        "liveness": "supervised_session",
+        "now": town.clock(),
+        "finding": Finding.SAME_PERSON,
+        **decision,
+    }
+    return decide(case, by or town.reviewer, **asked)  # type: ignore[arg-type]
+
+
+def refused(town: Town, code: str = REVIEW) -> str:
+    """That the last log entry is a refusal of that code; why, as the private record has it."""
+    last = leaves(town)[-1]
+    assert (last["outcome"], last["code"]) == ("refused", code)
+    assert set(last["commitments"]) <= {"subject", "review"}  # type: ignore[arg-type]
+    return str(town.store.decision(str(last["decision"]))["cause"])

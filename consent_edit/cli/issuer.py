@@ -4,35 +4,42 @@ from __future__ import annotations
 
 import time
 from datetime import date
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
-from consent_edit.cli import issuer_review, issuer_status
+from consent_edit.cli import issuer_review, issuer_status, operator_vault
 from consent_edit.cli.issuer_photos import (
+    Level,
     Liveness,
     observe,
     packages_free,
     read_card,
+    read_cards,
     read_guardians,
     take_home,
+    why_capped,
 )
 from consent_edit.cli.terminal import AsJson, read_file, say
 from consent_edit.consent.binding import Evidence
+from consent_edit.consent.holder.presence import Asked
 from consent_edit.consent.issuing.capture import CaptureSource
 from consent_edit.consent.issuing.folder import open_issuer, trust_list
 from consent_edit.consent.issuing.rotation import announce_status_key, rotate_key, rotate_status_key
-from consent_edit.consent.keys import SigningKey
+from consent_edit.consent.keys import SigningKey, write_private
 from consent_edit.encoding import canonical_json
+from consent_edit.enrolment.objecting import lift_objection, object_to_enrolment
 from consent_edit.enrolment.office import create_office, open_desk
 from consent_edit.errors import InputError
-from consent_edit.vocabulary import Assurance, Environment
+from consent_edit.vocabulary import Environment
 
 app = typer.Typer(no_args_is_help=True)
 app.command("publish")(issuer_status.publish)
 app.command("withdrawal")(issuer_status.withdrawal)
 app.command("serve")(issuer_status.serve)
+app.command("rotate-vault-key")(operator_vault.rotate_register)
 app.add_typer(issuer_review.app, name="review", help="Have a person of yours decide an enrolment.")
 
 Folder = Annotated[Path, typer.Argument(help="The issuer's folder.")]
@@ -42,7 +49,7 @@ Holders = Annotated[
 ]
 Out = Annotated[Path, typer.Option(help="Where the sealed credential goes; numbered for a batch.")]
 Method = Annotated[str, typer.Option(help="How you checked who the person is. Name nobody.")]
-Loa = Annotated[Assurance, typer.Option(help="The level you claim.")]
+Loa = Annotated[Level, typer.Option(help="The level you claim.")]
 HowLive = Annotated[Liveness, typer.Option(help="How you know that the person was there.")]
 Supplied = Annotated[
     bool, typer.Option("--supplied", help="The person handed these photos in: self_asserted at most.")
@@ -50,6 +57,20 @@ Supplied = Annotated[
 Review = Annotated[
     Path | None, typer.Option(help="A reviewer's signed decision about these photos and keys.")
 ]
+Thumbprints = Annotated[
+    list[str] | None,
+    typer.Option("--thumbprint", help="A card's thumbprint as its holder read it out; a passkey's needs it."),
+]
+
+
+class Request(StrEnum):
+    """What a person can ask of an issuer with her credential."""
+
+    RENEW = "renew"
+    OBJECT = "object"
+    LIFT = "lift"
+
+
 _DAY: Final = 86_400
 
 
@@ -63,13 +84,11 @@ def init(
     folder: Folder,
     name: Annotated[str, typer.Option(help="The issuer's name in credentials (iss), a URL.")],
     status_uri: Annotated[str, typer.Option(help="Address of its status list.")],
-    highest: Annotated[
-        Assurance, typer.Option(help="The level its procedures reach.")
-    ] = Assurance.SUBSTANTIAL,
+    highest: Annotated[Level, typer.Option(help="The level its procedures reach.")] = Level.SUBSTANTIAL,
     as_json: AsJson = False,
 ) -> None:
     """Make an issuer in a new folder: keys, an empty status list, an empty register."""
-    issuer = create_office(folder, name=name, status_uri=status_uri, highest=highest)
+    issuer = create_office(folder, name=name, status_uri=status_uri, highest=highest.assurance)
     public = issuer.key.public.export()
     say(as_json, {"issuer": name, "key": public, "status_uri": status_uri}, f"issuer {name} in {folder}")
 
@@ -82,7 +101,7 @@ def enrol(
     holder: Holders,
     out: Out,
     method: Method,
-    loa: Loa = Assurance.SELF_ASSERTED,
+    loa: Loa = Level.SELF_ASSERTED,
     liveness: HowLive = Liveness.NONE,
     birthdate: Annotated[str, typer.Option(help="YYYY-MM-DD, if you verified it.")] = "",
     guardian: Annotated[
@@ -97,32 +116,40 @@ def enrol(
     ] = None,
     supplied: Supplied = False,
     review: Review = None,
+    thumbprint: Thumbprints = None,
     as_json: AsJson = False,
 ) -> None:
     """Enrol a person: every two photos must match under both embedders, and nobody twice."""
-    cards = [read_card(path) for path in holder]
-    guardians = read_guardians(guardian or [], relation or [], proof or [])
+    read_cards([*holder, *(guardian or ())], thumbprint or ())
+    cards = [read_card(path, thumbprint or ()) for path in holder]
+    guardians = read_guardians(guardian or [], relation or [], proof or [], thumbprint or ())
     born = _date(birthdate) if birthdate else date.min
     files = packages_free(out, len(cards))
     desk = open_desk(folder, clock=_now)
-    seen = observe(photos, CaptureSource.SUPPLIED if supplied else CaptureSource.OWN)
+    source = CaptureSource.SUPPLIED if supplied else CaptureSource.OWN
+    seen = observe(photos, source)
     issued = desk.enrol(
         seen.captures,
         holders=[card.signatory() for card in cards],
         models=seen.models,
-        evidence=Evidence(loa=loa, method=method, liveness=liveness.method),
+        evidence=Evidence(loa=loa.assurance, method=method, liveness=liveness.method),
         birthdate=born,
         guardians=guardians,
         review=_review(review),
     )
-    take_home(issued, cards, files, as_json, f"; to revoke: issuer revoke {folder} ENTRY")
+    capped = why_capped(loa.assurance, issued[0].loa, liveness, source, desk.issuer.level)
+    take_home(issued, cards, files, as_json, f"; to revoke: issuer revoke {folder} ENTRY", capped=capped)
 
 
 @app.command("challenge")
-def challenge(folder: Folder, as_json: AsJson = False) -> None:
-    """Give out a nonce for a renewal: the person's wallet binds to it (`wallet bind`), then `renew`."""
+def challenge(
+    folder: Folder,
+    asked: Annotated[Request, typer.Option("--for", help="What she asks for.")] = Request.RENEW,
+    as_json: AsJson = False,
+) -> None:
+    """Give out a nonce: the person's wallet binds to it (`wallet bind`), then `renew` or `object`."""
     desk = open_desk(folder, clock=_now)
-    nonce = desk.challenge()
+    nonce = desk.challenge(Asked(asked.value))
     said = {"nonce": nonce, "audience": desk.issuer.name}
     say(as_json, said, f"nonce {nonce} for audience {desk.issuer.name}")
 
@@ -137,32 +164,52 @@ def renew(
     holder: Holders,
     out: Out,
     method: Method,
-    loa: Loa = Assurance.SELF_ASSERTED,
+    loa: Loa = Level.SELF_ASSERTED,
     liveness: HowLive = Liveness.NONE,
     still_named: Annotated[
         list[str] | None, typer.Option(help="SHA-256 of an older weight file that verifiers still use.")
     ] = None,
     supplied: Supplied = False,
     review: Review = None,
+    thumbprint: Thumbprints = None,
     as_json: AsJson = False,
 ) -> None:
     """Issue anew to somebody who holds her key and shows her face again."""
-    cards = [read_card(path) for path in holder]
+    cards = read_cards(holder, thumbprint or ())
     files = packages_free(out, len(cards))
     desk = open_desk(folder, clock=_now)
     bound = read_file(presentation).decode("ascii", "replace").strip()
-    seen = observe(photos, CaptureSource.SUPPLIED if supplied else CaptureSource.OWN)
+    source = CaptureSource.SUPPLIED if supplied else CaptureSource.OWN
+    seen = observe(photos, source)
     issued = desk.renew(
         bound,
         seen.captures,
         nonce=nonce,
         models=seen.models,
-        evidence=Evidence(loa=loa, method=method, liveness=liveness.method),
+        evidence=Evidence(loa=loa.assurance, method=method, liveness=liveness.method),
         holders=[card.signatory() for card in cards],
         still_named=still_named or (),
         review=_review(review),
     )
-    take_home(issued, cards, files, as_json, "")
+    capped = why_capped(loa.assurance, issued[0].loa, liveness, source, desk.issuer.level)
+    take_home(issued, cards, files, as_json, "", capped=capped)
+
+
+@app.command("object")
+def object_(
+    folder: Folder,
+    *,
+    presentation: Annotated[Path, typer.Option(help="Her credential, bound to your nonce by her wallet.")],
+    nonce: Annotated[str, typer.Option(help="As `challenge --for object` (or lift) gave it.")],
+    lift: Annotated[bool, typer.Option("--lift", help="Take her off the list again.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Put somebody you enrolled on your never-edit list: nobody is enrolled with her face any more."""
+    desk = open_desk(folder, clock=_now)
+    bound = read_file(presentation).decode("ascii", "replace").strip()
+    subject = (lift_objection if lift else object_to_enrolment)(desk, bound, nonce)
+    done = "is off" if lift else "is on"
+    say(as_json, {"subject": subject, "listed": not lift}, f"{subject} {done} the never-edit list")
 
 
 @app.command("revoke")
@@ -228,11 +275,8 @@ def trust(
     key, now = SigningKey.load(anchor), _now()
     entries = [open_issuer(folder).trust_entries(now=now, lifetime=days * _DAY) for folder in folders]
     claims = trust_list(entries, environment=Environment.PRODUCTION, now=now, lifetime=days * _DAY)
-    try:
-        out.write_text(claims.sign(key) + "\n", "ascii")
-        anchor_public.write_bytes(canonical_json(key.public.export()) + b"\n")
-    except OSError as error:
-        raise InputError("cannot write the trust list", code="input.file") from error
+    write_private(anchor_public, canonical_json(key.public.export()) + b"\n")
+    write_private(out, f"{claims.sign(key)}\n".encode("ascii"))
     said = {
         "trust_list": str(out),
         "anchor": str(anchor_public),

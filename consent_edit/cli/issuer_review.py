@@ -9,12 +9,13 @@ from typing import Annotated
 
 import typer
 
-from consent_edit.cli.issuer_photos import Liveness, observe, read_card
+from consent_edit.cli.issuer_photos import Liveness, observe, read_cards
 from consent_edit.cli.terminal import AsJson, read_file, say
 from consent_edit.consent.issuing.capture import CaptureSource
 from consent_edit.consent.issuing.folder import list_reviewer, open_issuer
 from consent_edit.consent.keys import SigningKey, write_private
 from consent_edit.consent.wire import read_wire
+from consent_edit.enrolment.office import open_desk
 from consent_edit.enrolment.review import Finding, ReviewCase, decide, prepare
 from consent_edit.enrolment.review_page import write_page
 from consent_edit.errors import ConsentInvalid, InputError
@@ -56,17 +57,32 @@ def prepare_case(
     photos: Annotated[list[Path], typer.Argument(help="The photos you took, as they are to be enrolled.")],
     *,
     holder: Annotated[list[Path], typer.Option(help="The person's card; repeat for a batch.")],
+    guardian: Annotated[
+        list[Path] | None, typer.Option(help="Card of a guardian who is to sign for her; repeat for each.")
+    ] = None,
+    thumbprint: Annotated[
+        list[str] | None, typer.Option(help="A card's thumbprint as its holder read it out.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Where the case (JSON) goes.")],
     page: Annotated[Path, typer.Option(help="Folder for the page with the pictures; delete it afterwards.")],
     as_json: AsJson = False,
 ) -> None:
     """Put a document's photo and your own captures side by side for a reviewer."""
-    open_issuer(folder)
-    keys = [read_card(path).signatory().thumbprint for path in holder]
+    issuer = open_issuer(folder)
+    cards = read_cards([*holder, *(guardian or ())], thumbprint or ())
+    keys = [card.signatory().thumbprint for card in cards]
     seen = observe([document, *photos], CaptureSource.OWN)
     shown, captures = seen.photos[0], seen.photos[1:]
     roles = tuple(load_thresholds().enrolment)
-    case = prepare(shown, captures, keys=keys, roles=roles, now=int(time.time()))
+    case = prepare(
+        shown,
+        captures,
+        issuer=issuer.name,
+        keys=keys[: len(holder)],
+        guardians=keys[len(holder) :],
+        roles=roles,
+        now=_now(),
+    )
     write_private(out, case.model_dump_json().encode("utf-8"), new=True)
     written = write_page(case, shown, captures, page)
     scores = [dict(entry) for entry in case.scores]
@@ -84,9 +100,14 @@ def decide_case(
     out: Annotated[Path, typer.Option(help="Where the signed decision goes.")],
     finding: Annotated[Finding, typer.Option(help="Of an earlier enrolment of the same face.")] = Finding.NEW,
     note: Annotated[str, typer.Option(help="The reviewer's own words.")] = "",
+    folder: Annotated[
+        Path | None, typer.Option(help="The issuer's folder, if it is here: a refusal is logged at once.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Sign what was decided; `issuer enrol --review` takes it, within a day and once."""
+    if out.exists():
+        raise InputError(f"{out.name} is there already", code="input.file")
     try:
         read = read_wire(ReviewCase, read_file(case))
     except ConsentInvalid as error:
@@ -96,9 +117,17 @@ def decide_case(
         SigningKey.load(key),
         accepted=verdict is Verdict.ACCEPT,
         liveness=liveness.method,
-        now=int(time.time()),
+        now=_now(),
         finding=finding,
         note=note,
     )
+    recorded = folder is not None and verdict is Verdict.REFUSE
+    if folder is not None and recorded:
+        open_desk(folder, clock=_now).record_refusal(token)
     write_private(out, token.encode("ascii"), new=True)
-    say(as_json, {"decision": str(out), "verdict": verdict.value}, f"{verdict.value}: decision in {out}")
+    said = {"decision": str(out), "verdict": verdict.value, "recorded": recorded}
+    say(as_json, said, f"{verdict.value}: decision in {out}{', and in the log' if recorded else ''}")
+
+
+def _now() -> int:
+    return int(time.time())

@@ -7,6 +7,7 @@ import sys
 
 import typer
 
+from consent_edit import core_dumps
 from consent_edit.cli import assess, bench, demo, edit, issuer, models, operator, subject, verify, wallet
 from consent_edit.errors import ConsentEditError, EditRefused, InputError, Unavailable
 
@@ -33,6 +34,7 @@ app.add_typer(bench.app, name="bench", help="Measure, and print what was measure
 
 def run() -> None:
     """Entry point. Exit codes: 0 done, 2 bad input, 3 refused, 4 a part is unavailable, 5 not verified."""
+    core_dumps.forbid()
     try:
         app()
     except SystemExit as leaving:  # a command line that no command takes was explained on stderr

@@ -8,12 +8,14 @@ from typing import Annotated
 import typer
 
 from consent_edit import operator_folder
-from consent_edit.cli import operator_status
+from consent_edit.cli import operator_status, operator_vault
 from consent_edit.cli.terminal import AsJson, say
 from consent_edit.errors import InputError
 
 app = typer.Typer(no_args_is_help=True)
 app.command("fetch-status")(operator_status.fetch)
+app.command("rotate-presentation-key")(operator_vault.rotate_presentation_key)
+app.command("rotate-vault-key")(operator_vault.rotate)
 
 
 @app.callback()

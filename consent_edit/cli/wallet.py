@@ -10,6 +10,7 @@ import typer
 
 from consent_edit.cli.terminal import AsJson, say
 from consent_edit.cli.wallet_files import (
+    ASKED,
     audience_name,
     check_place,
     from_files,
@@ -24,6 +25,7 @@ from consent_edit.consent.holder.folder import HOLDER_CARD
 from consent_edit.consent.holder.held import HeldGrant
 from consent_edit.consent.holder.notice_words import Language
 from consent_edit.consent.holder.page import consent_page
+from consent_edit.consent.holder.presence import Asked
 from consent_edit.consent.holder.record import consent_receipt
 from consent_edit.consent.holder.wallet import Wallet
 from consent_edit.consent.keys import write_private
@@ -67,25 +69,49 @@ def init(
 ) -> None:
     """Make a wallet with a fresh key; its card is for the issuer."""
     wallet = Wallet.create(folder, key_file=key_file)
-    cards = [folder / HOLDER_CARD]
-    for number, card in enumerate(wallet.cards(credentials)[1:], start=2):
+    cards, made = [folder / HOLDER_CARD], wallet.cards(credentials)
+    for number, card in enumerate(made[1:], start=2):
         cards.append(folder / f"holder-{number}.json")
         write_private(cards[-1], canonical_json(card.model_dump(mode="json", exclude_none=True)))
-    said = {"subject": wallet.subject, "holder": str(cards[0]), "holders": [str(card) for card in cards]}
-    say(as_json, said, f"wallet {wallet.subject}; give {', '.join(map(str, cards))} to the issuer")
+    said = {
+        "subject": wallet.subject,
+        "holder": str(cards[0]),
+        "holders": [str(card) for card in cards],
+        "thumbprints": [card.thumbprint for card in made],
+    }
+    say(
+        as_json,
+        said,
+        "\n".join(
+            [
+                f"wallet {wallet.subject}; give {', '.join(map(str, cards))} to the issuer",
+                *(
+                    f"thumbprint of {path.name}, if it asks: {card.thumbprint}"
+                    for path, card in zip(cards, made, strict=True)
+                ),
+            ]
+        ),
+    )
 
 
 @app.command("receive")
 def receive(
     folder: Folder,
     packages: Annotated[list[Path], typer.Argument(help="The files that `issuer enrol` wrote.")],
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Take them from another issuer than the one before.")
+    ] = False,
     key_file: KeyFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Store the credentials that an issuer gave, in place of earlier ones."""
+    """Store the credentials that an issuer gave, in place of earlier ones.
+
+    What grants still stand under is kept.
+    """
     wallet = Wallet.open(folder, key_file=key_file)
+    tokens = [token for path in packages for token in read_text(path).split()]
     with from_files("a package is malformed, or sealed to somebody else"):
-        wallet.receive_sealed(*(token for path in packages for token in read_text(path).split()))
+        wallet.receive_sealed(*tokens, replace=replace)
     said = {"subject": wallet.subject, "grants_left": wallet.grants_left}
     say(as_json, said, f"stored; good for {wallet.grants_left} grants")
 
@@ -268,9 +294,10 @@ def bind(
     key_file: KeyFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show a service or the issuer that you are there now, to ask what it holds of you or to renew.
+    """Show a service or the issuer that you are there now; what you ask for by it, the number says.
 
-    Where the service's card is named, only the service can read who you are.
+    Read that before you hand the file over. Where the service's card is named, only the service can read who
+    you are.
     """
     if face and not Path(audience).is_file():
         raise InputError("a face template is sealed to a service's card", code="input.audience")
@@ -279,7 +306,9 @@ def bind(
         bound = wallet.bind(name, nonce, _now(), disclose=face)
     carried = seal_holder(bound, read_card(Path(audience)).sealing_key()) if name != audience else bound
     write_private(out, carried.encode("ascii"))
-    say(as_json, {"key": wallet.key_for(name), "out": str(out)}, f"hand {out} to {name}; it counts 5 minutes")
+    asked = Asked.by(nonce)
+    said = {"key": wallet.key_for(name), "out": str(out), "purpose": asked.value, "meaning": ASKED[asked]}
+    say(as_json, said, f"{ASKED[asked]}\nif you want that, hand {out} to {name}; it counts 5 minutes")
 
 
 @app.command("show")

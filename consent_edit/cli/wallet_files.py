@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from consent_edit.cli.terminal import read_file
+from consent_edit.consent.holder.presence import Asked
 from consent_edit.consent.holder.record import Controller
 from consent_edit.consent.presentation import AudienceCard
 from consent_edit.consent.wire import read_wire
 from consent_edit.errors import ConsentInvalid, InputError
 from consent_edit.intake.decode import decode
+
+ASKED: Final[Mapping[Asked, str]] = {
+    Asked.EXPORT: "By this you ask to be told all that is held of you.",
+    Asked.ERASE: "By this you ask that all that is held of you be ERASED.",
+    Asked.OBJECT: "By this you ask that no picture of you be edited there any more.",
+    Asked.LIFT: "By this you take back your word that no picture of you be edited there.",
+    Asked.RENEW: "By this you ask for a new credential in place of this one.",
+    Asked.UNKNOWN: "What you ask for by this is UNKNOWN: the number does not say. Ask whoever gave you it.",
+}
+"""What a person asks for who binds her credential to a nonce."""
 
 
 def read_card(path: Path) -> AudienceCard:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Final, Literal
 
@@ -12,9 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from consent_edit.consent.encoding import malformed
 from consent_edit.consent.signatory import Signatory, SigningMember
 from consent_edit.consent.templates import FaceTemplate
-from consent_edit.consent.wire import Digest, Seconds, StatusClaim, StatusRef, Text, Wire
-from consent_edit.encoding import canonical_json
-from consent_edit.intake.digests import byte_digest
+from consent_edit.consent.wire import Seconds, StatusClaim, StatusRef, Text, Wire
 from consent_edit.vocabulary import Age, Assurance
 
 CREDENTIAL_TYP: Final = "dc+sd-jwt"
@@ -26,8 +24,8 @@ MAX_LIFETIME: Final = 180 * 86_400
 """Seconds between a credential's ``iat`` and ``exp``, at most."""
 
 ADULT_YEARS: Final = 18
-NO_ENTRIES: Final = "sha256:" + "0" * 64
-"""What stands for no status entries handed out; nothing hashes to it."""
+MAX_ENTRIES: Final = 4096
+"""Status entries handed out with a credential, at most."""
 
 _FULL_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d\Z", re.ASCII)
 _ALL_ZONES: Final = timedelta(hours=12)
@@ -75,6 +73,40 @@ class Evidence(Wire):
         return min(self.loa, highest, supported, key=lambda level: level.rank)
 
 
+class GrantEntries(Wire):
+    """The status entries handed out for a person's grants, all of one list.
+
+    Attributes:
+        uri: The list.
+        idx: Their places in it, each once.
+    """
+
+    uri: Text
+    idx: Annotated[
+        tuple[Annotated[int, Field(ge=0, le=2**31)], ...], Field(min_length=1, max_length=MAX_ENTRIES)
+    ]
+
+    @field_validator("idx")
+    @classmethod
+    def _each_once(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(value)) != len(value):
+            raise ValueError("an entry stands once")
+        return value
+
+    @classmethod
+    def of(cls, entries: Sequence[StatusRef]) -> GrantEntries:
+        """The claim that names these entries.
+
+        Args:
+            entries: At least one, all of one list.
+        """
+        return cls(uri=entries[0].uri, idx=tuple(entry.idx for entry in entries))
+
+    def refs(self) -> tuple[StatusRef, ...]:
+        """The entries, in their order."""
+        return tuple(StatusRef(idx=idx, uri=self.uri) for idx in self.idx)
+
+
 class FaceBinding(Wire):
     """The claims of a Face Binding Credential, disclosures put in place (SD-JWT VC section 2.2.2).
 
@@ -85,8 +117,9 @@ class FaceBinding(Wire):
         face_template: One entry a model; two of one role while verifiers change from one weight file to
             the next.
         guardian: Who signs in the person's place, all of them.
-        grant_entries: Digest of the status entries handed out for her grants (:func:`entries_digest`), so
-            that nobody who carries them can exchange them for entries that she cannot flip.
+        grant_entries: The status entries handed out for her grants. A grant under any other entry counts for
+            nothing: whoever drafted it could have put one there that neither she nor a guardian can flip.
+            Absent: none was handed out, and no grant counts.
     """
 
     iss: Text
@@ -101,7 +134,7 @@ class FaceBinding(Wire):
     birthdate: Annotated[date, Field(repr=False)] = date.min
     age_over_18: bool = False
     guardian: Annotated[tuple[Guardian, ...], Field(max_length=8)] = ()
-    grant_entries: Digest = NO_ENTRIES
+    grant_entries: GrantEntries | None = None
 
     @field_validator("birthdate", mode="before")
     @classmethod
@@ -138,6 +171,11 @@ class FaceBinding(Wire):
             raise malformed("a guardian stands twice, or is the person")
         return guardians or (holder,)
 
+    def hands_out(self, entry: StatusRef) -> bool:
+        """Whether a status entry is one of those handed out for her grants."""
+        handed = self.grant_entries
+        return handed is not None and entry.uri == handed.uri and entry.idx in handed.idx
+
     def age_at(self, now: int) -> Age:
         """What the credential says of the person's age at ``now`` (unix seconds).
 
@@ -160,11 +198,6 @@ def majority(birthdate: date) -> int:
     leap = (birthdate.month, birthdate.day) == (2, 29)
     day = (3, 1) if leap else (birthdate.month, birthdate.day)
     return int(datetime(year, *day, tzinfo=UTC).timestamp())
-
-
-def entries_digest(entries: Iterable[StatusRef]) -> str:
-    """``sha256:<hex>`` over the status entries handed out for grants, in their order."""
-    return byte_digest(canonical_json([entry.model_dump() for entry in entries]))
 
 
 def grown_up(birthdate: date, now: int) -> bool:

@@ -9,9 +9,10 @@
 3. The path is the chain as it was given, in order: nothing stands in it unused.
 4. The leaf may make signatures and is no CA (sections 4.2.1.3, 4.2.1.9). Its extended key usage is left
    alone: none is registered for credentials, and the operator chose the anchor for the purpose.
-5. The leaf's subject alternative name is the issuer's name: as a URI exactly, or as the DNS name of an https
-   URL with no port or user in it (section 4.2.1.6). A wildcard is no name. Below a CA held to some names
-   (section 4.2.1.10) only the DNS name counts: constraints on those leave URIs free.
+5. The leaf's subject alternative name is the issuer's name: as a URI exactly, or as a DNS name where the
+   issuer's name is ``https://``, that host and nothing else (section 4.2.1.6): who holds a host's certificate
+   is not every tenant on it. A wildcard is no name. Below a CA held to some names (section 4.2.1.10) only the
+   DNS name counts: constraints on those leave URIs free.
 6. The leaf's key is P-256 or Ed25519.
 
 Certificates are signed by ECDSA or RSA: the library takes no Ed25519 there, only as the leaf's own key.
@@ -26,7 +27,6 @@ import binascii
 import datetime
 from collections.abc import Sequence
 from typing import Final
-from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -131,7 +131,10 @@ def _certificate(text: str) -> x509.Certificate:
         data = base64.b64decode(text, validate=True)
         if base64.b64encode(data).decode("ascii") != text:
             raise malformed("a certificate's base64 is not canonical")
-        return x509.load_der_x509_certificate(data)
+        certificate = x509.load_der_x509_certificate(data)
+        if not data.endswith(b"\0" + certificate.signature):  # the library lets unused bits pass
+            raise malformed("a certificate's signature is not canonical")
+        return certificate
     except (binascii.Error, *_UNREADABLE) as error:
         raise malformed("a certificate cannot be read") from error
 
@@ -164,8 +167,7 @@ def _named(path: Sequence[x509.Certificate], name: str) -> bool:
     held = any(isinstance(each.value, x509.NameConstraints) for ca in path[1:] for each in ca.extensions)
     if not held and name in names.get_values_for_type(x509.UniformResourceIdentifier):
         return True
-    url = urlsplit(name)
-    return url.scheme == "https" and url.netloc in names.get_values_for_type(x509.DNSName)
+    return name in {f"https://{host}" for host in names.get_values_for_type(x509.DNSName)}
 
 
 def _ca_usage(_: Policy, __: x509.Certificate, usage: x509.KeyUsage) -> None:

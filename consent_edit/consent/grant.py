@@ -12,8 +12,6 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import Field, model_validator
 
-from consent_edit.consent.jose import sign_compact
-from consent_edit.consent.keys import SigningKey
 from consent_edit.consent.signatory import Signatory
 from consent_edit.consent.wire import Digest, Seconds, StatusClaim, StatusRef, Text, Wire, read_wire
 from consent_edit.encoding import canonical_json
@@ -109,10 +107,6 @@ class ConsentGrant(Wire):
         """The canonical JSON that is signed. Defaults that stand for "absent" are left out."""
         return canonical_json(json.loads(self.model_dump_json(exclude_defaults=True)))
 
-    def sign(self, key: SigningKey) -> str:
-        """The grant as a compact JWS."""
-        return sign_compact(self.payload(), key, typ=GRANT_TYP)
-
 
 class Withdrawal(Wire):
     """A signed wish that one status entry be flipped; valid for ever, for withdrawing is final."""
@@ -124,10 +118,6 @@ class Withdrawal(Wire):
     def payload(self) -> bytes:
         """The canonical JSON that is signed."""
         return canonical_json(json.loads(self.model_dump_json()))
-
-    def sign(self, key: SigningKey) -> str:
-        """The request as a compact JWS."""
-        return sign_compact(self.payload(), key, typ=WITHDRAWAL_TYP)
 
 
 def verify_grant(tokens: Sequence[str], signatories: Sequence[Signatory]) -> ConsentGrant:

@@ -36,9 +36,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.concatkdf import ConcatKDFHash
 
 from consent_edit.consent.encoding import b64url_decode, malformed, parse_object
-from consent_edit.consent.keys import PublicJwk, write_private
+from consent_edit.consent.keys import PublicJwk, read_private, write_private
 from consent_edit.encoding import JsonValue, b64url_encode, canonical_json
-from consent_edit.errors import ConsentInvalid, InputError
+from consent_edit.errors import ConsentInvalid
 
 MAX_SEALED: Final = 256 * 1024
 """Characters a sealed token may have unless the reader says otherwise."""
@@ -163,16 +163,7 @@ class OpeningKey:
             InputError: no such file, or one open to others than its owner.
             ConsentInvalid: ``MALFORMED``.
         """
-        try:
-            if path.stat().st_mode & 0o077:
-                raise InputError(
-                    f"the key file {path.name} is open to others than its owner",
-                    code="input.key",
-                    remedy=f"chmod 600 {path}; if others could have read it, make a new key",
-                )
-            return cls.parse(parse_object(path.read_bytes()))
-        except OSError as error:
-            raise InputError(f"cannot read the key file {path.name}", code="input.key") from error
+        return cls.parse(parse_object(read_private(path)))
 
     def agree(self, epk: ec.EllipticCurvePublicKey) -> bytes:
         """The 32-byte content key agreed with a sender's ephemeral key."""

@@ -35,6 +35,8 @@ _SMALL_ORDER_Y: Final = frozenset(
 )
 """The y of the eight points of small order: under such a key anybody's signature verifies."""
 
+_MAX_KEY_FILE: Final = 16 * 1024
+
 _EcPublic: TypeAlias = ec.EllipticCurvePublicKey
 _EdPublic: TypeAlias = ed25519.Ed25519PublicKey
 _PublicKey: TypeAlias = "_EcPublic | _EdPublic"
@@ -203,16 +205,7 @@ class SigningKey:
             InputError: no such file, or one open to others than its owner.
             ConsentInvalid: ``MALFORMED``.
         """
-        try:
-            if path.stat().st_mode & 0o077:
-                raise InputError(
-                    f"the key file {path.name} is open to others than its owner",
-                    code="input.key",
-                    remedy=f"chmod 600 {path}; if others could have read it, make a new key",
-                )
-            return cls.parse(parse_object(path.read_bytes()))
-        except OSError as error:
-            raise InputError(f"cannot read the key file {path.name}", code="input.key") from error
+        return cls.parse(parse_object(read_private(path)))
 
     def sign(self, data: bytes) -> bytes:
         """A 64-byte JWS signature over ``data``."""
@@ -220,6 +213,31 @@ class SigningKey:
             return self._private.sign(data)
         r, s = decode_dss_signature(self._private.sign(data, ec.ECDSA(SHA256())))
         return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+
+def read_private(path: Path, *, otherwise: str = "make a new key") -> bytes:
+    """The content of a secret file that nobody but its owner can read.
+
+    Args:
+        otherwise: What to do where others could have read it.
+
+    Raises:
+        InputError: it cannot be read, is open to others, or is no file of a key's size.
+    """
+    try:
+        with path.open("rb") as file:
+            if os.fstat(file.fileno()).st_mode & 0o077:
+                raise InputError(
+                    f"the key file {path.name} is open to others than its owner",
+                    code="input.key",
+                    remedy=f"chmod 600 {path}; if others could have read it, {otherwise}",
+                )
+            data = file.read(_MAX_KEY_FILE + 1)
+    except OSError as error:
+        raise InputError(f"cannot read the key file {path.name}", code="input.key") from error
+    if len(data) > _MAX_KEY_FILE:
+        raise InputError(f"{path.name} is too long for a key file", code="input.key")
+    return data
 
 
 def write_private(path: Path, data: bytes, *, new: bool = False) -> None:

@@ -106,10 +106,10 @@ def identity(
         CheckFailed: as :func:`match_faces`.
     """
     _demand_roles(thresholds)
-    scores = {role: _scores(probe, reference, role) for role in thresholds}
+    scores = {role: cosines(probe, reference, role) for role in thresholds}
     if any(entry.size == 0 for entry in scores.values()):
         return IdentityKept.UNDETERMINED
-    accepted = [_accepts(scores[role], threshold) for role, threshold in thresholds.items()]
+    accepted = [accepts(scores[role], threshold) for role, threshold in thresholds.items()]
     if all(accepted):
         return IdentityKept.SAME
     return IdentityKept.ALTERED if any(accepted) else IdentityKept.FOREIGN
@@ -134,7 +134,7 @@ def _match_one(
         case []:
             return Match(MatchOutcome.NONE, len(references), {})
         case [index]:
-            scores = {role: _scores(probe, references[index], role) for role in thresholds}
+            scores = {role: cosines(probe, references[index], role) for role in thresholds}
             return Match(
                 MatchOutcome.MATCHED, index, {role: float(np.median(entry)) for role, entry in scores.items()}
             )
@@ -142,13 +142,13 @@ def _match_one(
             return Match(MatchOutcome.AMBIGUOUS, len(references), {})
 
 
-def _accepts(scores: NDArray[np.float64], threshold: float) -> bool:
+def accepts(scores: NDArray[np.float64], threshold: float) -> bool:
     """Median over the views at or above the threshold, and no view clearly below it."""
     floor = threshold - VIEW_SLACK * (1.0 - threshold)
     return bool(np.median(scores) >= threshold and scores.min() >= floor)
 
 
-def _scores(probe: Probe, reference: Mapping[str, NDArray[np.float32]], role: str) -> NDArray[np.float64]:
+def cosines(probe: Probe, reference: Mapping[str, NDArray[np.float32]], role: str) -> NDArray[np.float64]:
     """Cosine of each view with the template; empty when either is missing or unusable."""
     views, template = probe.embeddings.get(role), reference.get(role)
     nothing = np.empty(0, dtype=np.float64)
@@ -158,8 +158,8 @@ def _scores(probe: Probe, reference: Mapping[str, NDArray[np.float32]], role: st
         return nothing
     if not is_unit(views) or not is_unit(template):
         return nothing
-    cosines: NDArray[np.float64] = views.astype(np.float64) @ template.astype(np.float64)
-    return cosines
+    found: NDArray[np.float64] = views.astype(np.float64) @ template.astype(np.float64)
+    return found
 
 
 def _demand_roles(thresholds: Mapping[str, float]) -> None:

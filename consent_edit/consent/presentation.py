@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Annotated, Final
 
 from pydantic import Field
 
-from consent_edit.consent.jose import MAX_TOKEN
+from consent_edit.consent.encoding import malformed
+from consent_edit.consent.jose import MAX_TOKEN, sign_compact
 from consent_edit.consent.jwe import OpeningKey, SealingJwk, open_sealed, seal
-from consent_edit.consent.signatory import SigningMember
+from consent_edit.consent.keys import SigningKey
+from consent_edit.consent.signatory import Signatory, SigningMember
 from consent_edit.consent.wire import StatusRef, Text, Wire, read_wire
-from consent_edit.encoding import canonical_json
-from consent_edit.errors import InputError
+from consent_edit.encoding import b64url_encode, canonical_json
+from consent_edit.errors import ConsentInvalid
+from consent_edit.vocabulary import ConsentStatus
 
 PRESENTATION_TYP: Final = "consent-presentation+jwe"
 HOLDER_TYP: Final = "holder-presentation+jwe"
 PACKAGE_TYP: Final = "credential-package+jwe"
+CARD_TYP: Final = "holder-card+jwt"
+
+MAX_PRESENTATION: Final = 1024 * 1024
+"""Bytes of the longest presentation read in the clear; a credential and eight signatures stay below it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +52,12 @@ class Presentation:
         """Read :meth:`to_json`'s form. That it can be read says nothing of its worth.
 
         Raises:
-            ConsentInvalid: ``MALFORMED``.
+            ConsentInvalid: ``MALFORMED``; also beyond :data:`MAX_PRESENTATION`.
         """
-        wire = read_wire(_PresentationFile, text.encode("utf-8", "replace"))
+        data = text.encode("utf-8", "replace")
+        if len(data) > MAX_PRESENTATION:
+            raise malformed("the presentation is beyond the size bound")
+        wire = read_wire(_PresentationFile, data)
         return cls(credential=wire.credential, grant=wire.grant, cosigned=wire.cosigned)
 
     def seal(self, to: SealingJwk) -> str:
@@ -111,9 +121,59 @@ class HolderCard(SigningMember):
 
     Attributes:
         seal: Public JWK, for encrypting.
+        proof: The rest of the card as ``jwk`` signed it (compact JWS, ``typ: holder-card+jwt``): whoever
+            carries it cannot put another key to seal to on it, and ``jwk`` is held by who made it. Absent
+            (empty) where a passkey signs, which no wallet can use without her.
     """
 
     seal: dict[str, str]
+    proof: Annotated[str, Field(max_length=MAX_TOKEN)] = ""
+
+    @classmethod
+    def made(cls, signs: SigningKey | Signatory, seal: SealingJwk) -> HolderCard:
+        """The card of a key, with its proof; or of a passkey, without."""
+        if isinstance(signs, Signatory):
+            return cls(jwk=signs.key.export(), webauthn=signs.passkey, seal=seal.export())
+        bare = cls(jwk=signs.public.export(), seal=seal.export())
+        return bare.model_copy(update={"proof": sign_compact(bare._signed(), signs, typ=CARD_TYP)})
+
+    @property
+    def thumbprint(self) -> str:
+        """Base64url SHA-256 over the card without proof: what a person reads out to have her card known.
+
+        It covers the key she signs with and the key her package is sealed to.
+        """
+        return b64url_encode(hashlib.sha256(self._signed()).digest())
+
+    def verified(self, *, thumbprint: str = "") -> HolderCard:
+        """The card, once it is known to be as its holder made it.
+
+        Args:
+            thumbprint: The card's :attr:`thumbprint` as its holder herself gave it, by another way than the
+                card came; needed where a passkey signs, checked wherever it is given.
+
+        Raises:
+            ConsentInvalid: ``MALFORMED``, a key on it is none, or it has a proof where a passkey signs;
+                ``SIGNATURE_INVALID``, the proof is missing or of another card, or the thumbprint is missing
+                or another's.
+        """
+        holder = self.signatory()
+        self.sealing_key()
+        if thumbprint and thumbprint != self.thumbprint:
+            raise ConsentInvalid(ConsentStatus.SIGNATURE_INVALID, "the holder confirmed another card")
+        if holder.passkey is not None:
+            if self.proof:
+                raise malformed("a passkey's card carries no proof")
+            if not thumbprint:
+                raise ConsentInvalid(
+                    ConsentStatus.SIGNATURE_INVALID,
+                    "a passkey's card proves nothing: have its holder confirm its thumbprint",
+                )
+        elif not self.proof:
+            raise ConsentInvalid(ConsentStatus.SIGNATURE_INVALID, "the card carries no proof of its key")
+        elif holder.verify(self.proof, typ=CARD_TYP) != self._signed():
+            raise ConsentInvalid(ConsentStatus.SIGNATURE_INVALID, "the proof is of another card")
+        return self
 
     def sealing_key(self) -> SealingJwk:
         """The key that the credential package is sealed to.
@@ -122,6 +182,10 @@ class HolderCard(SigningMember):
             ConsentInvalid: ``MALFORMED``.
         """
         return SealingJwk.parse(self.seal)
+
+    def _signed(self) -> bytes:
+        """The canonical card without proof."""
+        return canonical_json(self.model_dump(mode="json", exclude={"proof"}, exclude_none=True))
 
 
 class CredentialPackage(Wire):
@@ -147,10 +211,3 @@ class CredentialPackage(Wire):
             ConsentInvalid: ``MALFORMED``; it is somebody else's, or nothing of the kind.
         """
         return read_wire(cls, open_sealed(sealed, (key,), typ=PACKAGE_TYP))
-
-
-def _file(path: Path, code: str) -> str:
-    try:
-        return path.read_text("utf-8")
-    except (OSError, UnicodeError) as error:
-        raise InputError(f"cannot read {path.name}", code=code) from error

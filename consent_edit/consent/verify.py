@@ -38,7 +38,8 @@ The grant (a compact JWS, or a passkey's assertion):
 Both, now:
 
 21. revoked, status_unavailable: the credential's status entry is not valid (Token Status List section 8.3).
-22. revoked, status_unavailable: the grant's status entry is not valid (the same).
+22. status_unavailable: the grant's status entry is none of those its credential names in ``grant_entries``,
+    so that who signed might not be able to flip it; revoked, status_unavailable: it is not valid (the same).
 23. exhausted: as many releases were made as ``max_uses`` allows.
 24. replayed: the proof of 17 was used for a release before.
 """
@@ -212,7 +213,11 @@ def _in_force_now(
     """Checks 21 to 24."""
     # 21. The credential's status.
     _not_revoked("credential", credential.status.status_list, trust, statuses, query.now)
-    # 22. The grant's status.
+    # 22. The grant's status, at an entry that its signers can flip.
+    if not credential.hands_out(grant.status.status_list):
+        raise ConsentInvalid(
+            ConsentStatus.STATUS_UNAVAILABLE, "the grant's status entry is none of its credential's"
+        )
     _not_revoked("grant", grant.status.status_list, trust, statuses, query.now)
     # 23. The uses.
     if grant.max_uses and record.uses(use_id(grant.cnf.jkt, grant.jti)) >= grant.max_uses:

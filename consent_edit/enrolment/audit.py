@@ -1,9 +1,9 @@
 """One entry for each thing that happens at the desk, refused attempts too, in the issuer's own log.
 
 The log's leaf says what happened, when, on what evidence and with what outcome; whom it was about only as
-commitments. Nothing biometric stands anywhere: comparison scores are rounded. The salts that open the
-commitments lie in the vault under the person's key and end with it. Why something was refused is in the
-private record.
+commitments. Nothing biometric stands anywhere: comparison scores are rounded, and the leaf has those between
+the photos themselves alone. The salts that open the commitments lie in the vault under the person's key, with
+the reviewer's decision if there was one, and end with it. Why something was refused is in the private record.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from consent_edit.consent.binding import LIVENESS_CAPS, Evidence
 from consent_edit.encoding import JsonValue
 from consent_edit.errors import ConsentEditError
 from consent_edit.evidence.log import commitment
+from consent_edit.intake.digests import byte_digest
 from consent_edit.store.store import Store
 from consent_edit.store.vault import SubjectEntry
 from consent_edit.vocabulary import Assurance
@@ -39,6 +40,9 @@ class Event(StrEnum):
     RENEWAL = "renewal"
     REVOCATION = "revocation"
     ERASURE = "erasure"
+    REVIEW = "review"
+    OBJECTION = "objection"
+    OBJECTION_LIFTED = "objection-lifted"
 
 
 class Cause(StrEnum):
@@ -49,6 +53,7 @@ class Cause(StrEnum):
     LISTED = "listed"
     OTHER_FACE = "other-face"
     OTHER_BIRTHDATE = "other-birthdate"
+    OTHER_GUARDIANS = "other-guardians"
     INCOMPARABLE = "incomparable"
 
 
@@ -62,6 +67,7 @@ class Attempt:
         scores: Name of a comparison -> role -> score.
         entries: Status entries of the credentials issued or revoked.
         reviewer: Thumbprint of who decided by review; empty without one.
+        review: The decision as the reviewer signed it, whatever it said; the leaf commits to its digest.
         nonces: To be spent with the entry: (nonce, unix seconds until which it would count).
     """
 
@@ -74,6 +80,7 @@ class Attempt:
     scores: dict[str, Mapping[str, float]] = field(default_factory=dict)
     entries: tuple[str, ...] = ()
     reviewer: str = ""
+    review: str = field(default="", repr=False)
     cause: Cause = Cause.NONE
     nonces: tuple[tuple[str, int], ...] = ()
     done: bool = False
@@ -95,6 +102,8 @@ class Attempt:
         """
         named = {"subject": self.subject} if self.subject else {}
         named |= {f"credential.{number}": entry for number, entry in enumerate(self.entries)}
+        if self.review:
+            named["review"] = byte_digest(self.review.encode("ascii"))
         salts = {name: secrets.token_hex(32) for name in named}
         entry_id = secrets.token_hex(16)
         leaf: dict[str, JsonValue] = {
@@ -120,6 +129,8 @@ class Attempt:
         }
         kept = self.subject and self.event is not Event.ERASURE  # the salts of an erasure end at once
         data: dict[str, JsonValue] = {"event": self.event.value, "time": self.time, "salts": salts}
+        if self.review:
+            data["review"] = self.review
         store.commit_release(
             grants=(),
             record=record,

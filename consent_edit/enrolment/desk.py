@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from consent_edit.consent.binding import Evidence, Guardian
+from consent_edit.consent.holder.presence import Asked
 from consent_edit.consent.issuing.admission import check_age, check_keys
 from consent_edit.consent.issuing.capture import Capture
 from consent_edit.consent.issuing.issue import Enrolment, Issuer
@@ -21,14 +22,11 @@ from consent_edit.consent.match import Probe
 from consent_edit.consent.signatory import Signatory
 from consent_edit.enrolment import identity, renewal
 from consent_edit.enrolment.audit import Attempt, Cause, Event, audited, entry_names, weight_files
+from consent_edit.enrolment.hearing import Bench, Heard
 from consent_edit.enrolment.register import Register, RegisterEntry
-from consent_edit.enrolment.review import Finding, accepted_review
 from consent_edit.errors import InputError
 from consent_edit.store.store import Store
 from consent_edit.thresholds import Thresholds
-
-NONCE_LIFETIME: Final = 900
-"""Seconds a person has between asking to renew and presenting her credential."""
 
 Listed: TypeAlias = Callable[[Probe, Mapping[str, str]], bool]
 """Whether a face, under these weight files, is of somebody who must not be enrolled."""
@@ -84,7 +82,7 @@ class EnrolmentDesk:
             birthdate: As verified; the default says it was not.
             guardians: Who signs in her place.
             review: A reviewer's signed decision about these photos and keys; it alone can say what becomes of
-                an earlier enrolment of the same face.
+                an earlier enrolment of the same face, or that other guardians sign for her from now on.
 
         Raises:
             EnrolmentRefused: as :meth:`Issuer.enrol_batch`; or with ``input.enrolment-review``: the face or a
@@ -97,11 +95,17 @@ class EnrolmentDesk:
         with audited(self.store, self._attempt(Event.ENROLMENT, models, now, *keys[:1])) as attempt:
             check_keys(holders, guardians)
             check_age(birthdate, guardians, now)
-            finding, evidence = self._reviewed(review, captures, keys, evidence, attempt)
+            heard, evidence = self._heard(review, captures, keys, evidence, attempt)
             shown = identity.read(captures, models, self.thresholds, attempt)
             with self.register.claim(keys, shown.templates, shown.probes, models, now):
                 known = identity.earlier_entry(
-                    self.register, shown, keys, birthdate=birthdate, finding=finding, attempt=attempt
+                    self.register,
+                    shown,
+                    keys,
+                    birthdate=birthdate,
+                    guardians=guardians,
+                    heard=heard,
+                    attempt=attempt,
                 )
                 self._refuse_listed(shown, attempt)
                 issued = self.issuer.enrol_batch(
@@ -115,17 +119,17 @@ class EnrolmentDesk:
                     guardians=guardians,
                 )
                 entry = identity.entered(known, issued, birthdate=birthdate, guardians=guardians, now=now)
-                ended = known if finding is Finding.SAME_PERSON else ()
+                ended = identity.ended(known, birthdate=birthdate, guardians=guardians, heard=heard, now=now)
                 self._keep(attempt, issued, entry, ended=ended)
         return issued
 
-    def challenge(self) -> str:
-        """A nonce for a renewal: the person's key-binding JWT bears it.
+    def challenge(self, asked: Asked = Asked.RENEW) -> str:
+        """A nonce for one request, good once: the person's key-binding JWT bears it.
 
         Raises:
             StoreUnavailable: it cannot be written down.
         """
-        return self.store.issue_nonce(self.clock(), NONCE_LIFETIME)
+        return renewal.given_out(self.store, asked, self.clock())
 
     def renew(
         self,
@@ -166,20 +170,19 @@ class EnrolmentDesk:
         with audited(self.store, self._attempt(Event.RENEWAL, models, now)) as attempt:
             held = renewal.presented(self.issuer, presentation, nonce=nonce, now=now)
             attempt.subject = held.holder.thumbprint
-            self.store.spend_nonce(nonce, now)
+            renewal.spend(self.store, nonce, Asked.RENEW, now)
             holders = tuple(holders) or (held.holder,)
             keys = tuple(holder.thumbprint for holder in holders)
             evidence = held.capped(evidence)
-            _, evidence = self._reviewed(review, captures, keys, evidence, attempt)
+            heard, evidence = self._heard(review, captures, keys, evidence, attempt)
             shown = identity.read(captures, models, self.thresholds, attempt)
             claimed = tuple({held.holder.thumbprint, *keys})
             with self.register.claim(claimed, shown.templates, shown.probes, models, now):
                 entry = renewal.registered(self.register, held)
-                identity.require_same_face(
-                    self.register, entry, shown, reviewed=bool(review), attempt=attempt
-                )
+                identity.require_same_face(self.register, entry, shown, reviewed=heard.given, attempt=attempt)
                 if self.register.of_keys(claimed) != (entry,):
                     raise identity.needs_review(attempt, Cause.OTHER_FACE)
+                identity.require_nobody_else(self.register, entry, shown, heard=heard, attempt=attempt)
                 self._refuse_listed(shown, attempt)
                 issued = self.issuer.enrol_batch(
                     captures,
@@ -197,6 +200,20 @@ class EnrolmentDesk:
                 )
                 self._keep(attempt, issued, entry)
         return issued
+
+    def record_refusal(self, review: str) -> str:
+        """Write a reviewer's refusal into the log at once; its case cannot be decided again.
+
+        Returns:
+            Thumbprint of the reviewer.
+
+        Raises:
+            ConsentInvalid: no listed reviewer signed it, or it was recorded before.
+            EnrolmentRefused: it is of another issuer or day.
+            InputError: it is no refusal.
+            StoreUnavailable: not written.
+        """
+        return self._bench.record_refusal(review, self.clock())
 
     def revoke(self, idx: int) -> None:
         """Revoke a credential by its status entry; every grant under it falls with it.
@@ -240,32 +257,20 @@ class EnrolmentDesk:
         files = weight_files(models, tuple(self.thresholds.enrolment))
         return Attempt(event, now, subject, models=files)
 
-    def _reviewed(
+    @property
+    def _bench(self) -> Bench:
+        return Bench(self.store, self.issuer.name, self.reviewers)
+
+    def _heard(
         self,
         review: str,
         captures: Sequence[Capture],
         keys: Sequence[str],
         evidence: Evidence,
         attempt: Attempt,
-    ) -> tuple[Finding, Evidence]:
-        """What a review found, if there is one, and the evidence with the liveness its reviewer names."""
-        attempt.shows(evidence)
-        if not review:
-            return Finding.NEW, evidence
+    ) -> tuple[Heard, Evidence]:
         photos = {capture.digest for capture in captures}
-        accepted = accepted_review(
-            review,
-            self.reviewers,
-            photos=photos,
-            keys=keys,
-            spent=self.store.nonce_spent,
-            now=attempt.time,
-        )
-        attempt.reviewer = accepted.reviewer
-        attempt.nonces = ((accepted.decision.case.id, accepted.until),)
-        evidence = evidence.model_copy(update={"liveness": accepted.decision.liveness})
-        attempt.shows(evidence)
-        return accepted.decision.finding, evidence
+        return self._bench.hear(review, evidence, attempt, photos=photos, keys=keys)
 
     def _refuse_listed(self, shown: identity.Shown, attempt: Attempt) -> None:
         """Somebody on the list reads what a double reads; no review lifts it."""

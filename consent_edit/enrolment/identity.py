@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from consent_edit.consent.binding import Guardian
+from consent_edit.consent.binding import Guardian, grown_up, majority
 from consent_edit.consent.issuing.admission import gathered
 from consent_edit.consent.issuing.capture import Capture, enrolment_templates, pair_scores
 from consent_edit.consent.issuing.issue import Enrolment
 from consent_edit.consent.match import Probe
 from consent_edit.consent.templates import FaceTemplate
 from consent_edit.enrolment.audit import REVIEW_CODE, Attempt, Cause
+from consent_edit.enrolment.hearing import Heard
 from consent_edit.enrolment.register import Comparison, Issued, Register, RegisterEntry, probe_of
 from consent_edit.enrolment.review import Finding
 from consent_edit.errors import EnrolmentRefused
@@ -55,36 +56,60 @@ def earlier_entry(
     keys: Sequence[str],
     *,
     birthdate: date,
-    finding: Finding,
+    guardians: Sequence[Guardian],
+    heard: Heard,
     attempt: Attempt,
 ) -> tuple[RegisterEntry, ...]:
     """The entry that an enrolment goes on with: none for a new person, one for somebody known.
 
-    A known key must show its own face and day of birth. A face known under other keys is refused, unless a
-    review found that it is the same person, who lost her key, or another one.
+    A known key must show its own face and day of birth, and name its own guardians. A face known under other
+    keys is refused, unless a review found that it is the same person, who lost her key, or another one. One
+    who lost her key and is not found is refused too: her old credentials would stay in force.
 
     Raises:
-        EnrolmentRefused: ``input.enrolment-review``.
+        EnrolmentRefused: ``input.enrolment-review``; ``input.review`` for a lost key that nobody had.
         StoreUnavailable: the register cannot be read.
     """
     own = register.of_keys(keys)
     if len(own) > 1 or any(not _same_face(register, entry, shown, attempt) for entry in own):
         raise needs_review(attempt, Cause.OTHER_FACE)
-    hits = register.search(shown.probes, shown.models, but=[key for entry in own for key in entry.keys])
-    attempt.scores["register"] = lowest(comparison for _, comparison in hits)
+    hits = _others(register, own, shown, heard, attempt)
     known = own
-    match finding:
+    match heard.finding:
         case Finding.OTHER_PERSON:
             pass
         case Finding.SAME_PERSON if len(hits) == 1 and not own:
-            known = (hits[0][0],)
+            known = hits
+        case Finding.SAME_PERSON if not hits and not own:
+            raise EnrolmentRefused(
+                "the review says that she is enrolled, but her entry is not found by her face",
+                code="input.review",
+                remedy="end it by her old key (issuer erase), then have her reviewed as new",
+            )
         case _ if hits:
             raise needs_review(attempt, Cause.DUPLICATE)
         case _:
             pass
     if any(entry.birthdate not in (birthdate, date.min) for entry in known):
         raise needs_review(attempt, Cause.OTHER_BIRTHDATE)
+    for entry in known:
+        _require_guardians(entry, guardians, birthdate, heard, attempt)
     return known
+
+
+def require_nobody_else(
+    register: Register, entry: RegisterEntry, shown: Shown, *, heard: Heard, attempt: Attempt
+) -> None:
+    """That photos which pass for an entry's person pass for nobody else of the register.
+
+    A morph of two people passes for both; only a review that found another person lifts that.
+
+    Raises:
+        EnrolmentRefused: ``input.enrolment-review``.
+        StoreUnavailable: the register cannot be read.
+    """
+    if _others(register, (entry,), shown, heard, attempt) and heard.finding is not Finding.OTHER_PERSON:
+        raise needs_review(attempt, Cause.DUPLICATE)
 
 
 def require_same_face(
@@ -101,6 +126,30 @@ def require_same_face(
         raise needs_review(attempt, Cause.OTHER_FACE)
     if not reviewed:
         raise needs_review(attempt, Cause.INCOMPARABLE)
+
+
+def ended(
+    known: Sequence[RegisterEntry],
+    *,
+    birthdate: date,
+    guardians: Sequence[Guardian],
+    heard: Heard,
+    now: int,
+) -> tuple[RegisterEntry, ...]:
+    """The entries whose earlier credentials end once the new ones are issued.
+
+    They do after a lost key, and when other guardians sign from now on. They do for every minor: an earlier
+    one may say that she is an adult, or nothing of her age.
+    """
+    names = _thumbprints(guardians)
+    exchanged = any(_thumbprints(entry.guardian) != names for entry in known)
+    minor = is_minor(birthdate, now)
+    return tuple(known) if minor or exchanged or heard.finding is Finding.SAME_PERSON else ()
+
+
+def is_minor(birthdate: date, now: int) -> bool:
+    """Whether a verified day of birth is a minor's; ``date.min`` is nobody's."""
+    return birthdate != date.min and not grown_up(birthdate, now)
 
 
 def entered(
@@ -124,6 +173,55 @@ def entered(
         birthdate=birthdate,
         guardian=tuple(guardians),
     )
+
+
+def _others(
+    register: Register,
+    own: Sequence[RegisterEntry],
+    shown: Shown,
+    heard: Heard,
+    attempt: Attempt,
+) -> tuple[RegisterEntry, ...]:
+    """Whoever else is registered with this face.
+
+    Where somebody cannot be compared, for all weight files changed since, only a reviewer can say that it is
+    not she. An issuer gets out of that by renewals: every renewal adds templates of the new weight files, and
+    entries without a credential in force count no more. Changed one at a time, the weight files leave nobody
+    who cannot be compared.
+
+    Raises:
+        EnrolmentRefused: ``input.enrolment-review``.
+    """
+    keys = [key for entry in own for key in entry.keys]
+    found = register.search(shown.probes, shown.models, attempt.time, but=keys)
+    attempt.scores["register"] = lowest(comparison for _, comparison in found.hits)
+    if found.blind and not found.hits and not heard.given:
+        raise needs_review(attempt, Cause.INCOMPARABLE)
+    return tuple(entry for entry, _ in found.hits)
+
+
+def _require_guardians(
+    entry: RegisterEntry, guardians: Sequence[Guardian], birthdate: date, heard: Heard, attempt: Attempt
+) -> None:
+    """Who signs for somebody known stays, but for a review that was told who it is to be.
+
+    The person's own keys are no guardian's, whatever a review says. Without a review a minor gets her first
+    guardians, and who has come of age loses those she had as a minor.
+    """
+    asked, had = _thumbprints(guardians), _thumbprints(entry.guardian)
+    if asked == had and asked.isdisjoint(entry.keys):
+        return
+    until = majority(birthdate) if birthdate != date.min else 0
+    of_age = not asked and not is_minor(birthdate, attempt.time)
+    outgrown = of_age and all(one.exp <= until for one in entry.issued)
+    first = not had and is_minor(birthdate, attempt.time)
+    reviewed = heard.given and heard.guardians == asked
+    if not asked.isdisjoint(entry.keys) or not (outgrown or first or reviewed):
+        raise needs_review(attempt, Cause.OTHER_GUARDIANS)
+
+
+def _thumbprints(guardians: Iterable[Guardian]) -> frozenset[str]:
+    return frozenset(guardian.signatory().thumbprint for guardian in guardians)
 
 
 def needs_review(attempt: Attempt, cause: Cause) -> EnrolmentRefused:

@@ -20,8 +20,8 @@ from pydantic import Field
 
 from consent_edit.consent.binding import Guardian
 from consent_edit.consent.grant import KeyThumbprint
-from consent_edit.consent.match import VIEW_SLACK, Probe
-from consent_edit.consent.templates import FaceTemplate, is_unit
+from consent_edit.consent.match import Probe, accepts, cosines
+from consent_edit.consent.templates import FaceTemplate
 from consent_edit.consent.wire import Seconds, StatusRef, Wire, read_wire
 from consent_edit.enrolment.audit import vault_name
 from consent_edit.errors import ConsentInvalid, EnrolmentRefused, StoreUnavailable
@@ -94,6 +94,20 @@ class Comparison:
     accepted: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search of the whole register came to.
+
+    Attributes:
+        hits: Everybody whose face was shown.
+        blind: Whether somebody with a credential in force could not be compared by any role: her templates
+            are of other weight files. Then nobody can say that the face is not hers.
+    """
+
+    hits: tuple[tuple[RegisterEntry, Comparison], ...]
+    blind: bool
+
+
 class Register:
     """The register in one vault.
 
@@ -124,33 +138,40 @@ class Register:
         return tuple(entry for entry in self.entries() if not set(entry.keys).isdisjoint(keys))
 
     def search(
-        self, probes: Sequence[Probe], models: Models, *, but: Collection[str] = ()
-    ) -> tuple[tuple[RegisterEntry, Comparison], ...]:
+        self, probes: Sequence[Probe], models: Models, now: int, *, but: Collection[str] = ()
+    ) -> Found:
         """Everybody whose face any of these photos shows, searched exactly.
 
         Args:
             models: Role -> hex SHA-256 of the weight file that made the probes' embeddings.
+            now: Unix seconds.
             but: Keys whose holders are left out.
 
         Raises:
             StoreUnavailable: it cannot be read.
         """
-        others = (entry for entry in self.entries() if set(entry.keys).isdisjoint(but))
-        compared = ((entry, self._best(probes, entry.face_template, models)) for entry in others)
-        return tuple((entry, comparison) for entry, comparison in compared if comparison.accepted)
+        hits, blind = [], False
+        for entry in self.entries():
+            if not set(entry.keys).isdisjoint(but):
+                continue
+            comparison = self._best(probes, entry.face_template, models)
+            if comparison.accepted:
+                hits.append((entry, comparison))
+            blind = blind or (not comparison.scores and any(one.exp > now for one in entry.issued))
+        return Found(tuple(hits), blind)
 
     def compare(self, probe: Probe, templates: Sequence[FaceTemplate], models: Models) -> Comparison:
         """One photo against registered templates, by every role whose weight file is the same."""
         known = {one.model: one.vector() for one in templates if models.get(one.model) == one.sha256}
-        cosines = {
-            role: _cosines(probe.embeddings[role], known[role])
+        compared = {
+            role: _cosines(probe, known, role)
             for role in self._strict
             if role in known and role in probe.embeddings
         }
         return Comparison(
-            scores={role: float(np.median(values)) for role, values in cosines.items()},
-            accepted=bool(cosines)
-            and all(_accepts(values, self._strict[role]) for role, values in cosines.items()),
+            scores={role: float(np.median(values)) for role, values in compared.items()},
+            accepted=bool(compared)
+            and all(accepts(values, self._strict[role]) for role, values in compared.items()),
         )
 
     @contextmanager
@@ -230,18 +251,10 @@ def probe_of(vectors: Vectors) -> Probe:
     return Probe({role: vector[None, :] for role, vector in vectors.items()})
 
 
-def _cosines(views: NDArray[np.float32], template: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Cosine of each view with the template; minus one where either is no embedding of the same model."""
-    if views.ndim != 2 or views.shape[1] != template.shape[0] or not is_unit(views):
-        return np.full(1, -1.0)
-    cosines: NDArray[np.float64] = views.astype(np.float64) @ template.astype(np.float64)
-    return cosines
-
-
-def _accepts(cosines: NDArray[np.float64], threshold: float) -> bool:
-    """As matching does: the median at or above the threshold, and no view clearly below it."""
-    floor = threshold - VIEW_SLACK * (1.0 - threshold)
-    return bool(np.median(cosines) >= threshold and cosines.min() >= floor)
+def _cosines(probe: Probe, known: Vectors, role: str) -> NDArray[np.float64]:
+    """As matching has them; minus one where either is no embedding of the same model."""
+    found = cosines(probe, known, role)
+    return found if found.size else np.full(1, -1.0)
 
 
 def _read(model: type[_Kept], data: bytes) -> _Kept:

@@ -49,6 +49,7 @@ def page(case: ReviewCase, document: ShownPhoto, captures: Sequence[ShownPhoto])
         f"<p>Case {html.escape(case.id)}, prepared {made}. Scores say how alike two embedders find the faces "
         "(1 is the same picture); they decide nothing here. "
         "<strong>Delete this file after the review.</strong></p>"
+        f"<p>{html.escape(_asked(case))}</p>"
         f"<div>{pictures}</div></body></html>\n"
     )
 
@@ -62,6 +63,12 @@ def write_page(case: ReviewCase, document: ShownPhoto, captures: Sequence[ShownP
     path = folder / f"review-{case.id[:12]}-DELETE-AFTER-REVIEW.html"
     write_private(path, page(case, document, captures).encode("utf-8"), new=True)
     return path
+
+
+def _asked(case: ReviewCase) -> str:
+    """For whom the decision will be good, beyond the pictures."""
+    guardians = f"Her guardians will be: {', '.join(case.guardians)}." if case.guardians else "No guardian."
+    return f"Asked by {case.issuer}, for the keys {', '.join(case.keys)}. {guardians}"
 
 
 def _told(scores: Mapping[str, int]) -> str:

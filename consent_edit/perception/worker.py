@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import resource
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -15,6 +14,7 @@ from typing import Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from consent_edit import core_dumps
 from consent_edit.errors import CheckFailed
 from consent_edit.intake.canonical import CanonicalImage
 from consent_edit.perception.checks import Checks, must_embed
@@ -147,11 +147,6 @@ def _quiet_threads() -> None:
     cv2.setNumThreads(1)
 
 
-def forbid_core_dumps() -> None:
-    """No memory image of pixels and templates is left behind by a crash in native code (G8)."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
 def serve(descriptor: int, parent: int) -> None:
     """The child's life: take what to build, then answer until the pipe closes.
 
@@ -159,7 +154,7 @@ def serve(descriptor: int, parent: int) -> None:
         descriptor: File descriptor of the child's end of the pipe.
         parent: Process id of the parent.
     """
-    forbid_core_dumps()
+    core_dumps.forbid()
     threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
     pipe = Connection(descriptor)
 

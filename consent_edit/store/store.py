@@ -48,7 +48,8 @@ class Store:
             where: A SQLite file; ``":memory:"`` for a store that ends with the process; or the address
                 ``postgresql+psycopg://...`` of a database that is empty or holds a store.
             busy_timeout_ms: How long to wait for another process's transaction.
-            vault_key: Opens the vault. Without one, a SQLite file has its key beside it in
+            vault_key: Opens the vault; one that was loaded from a file is looked up there anew, for a change
+                of key may have been cut short. Without one, a SQLite file has its key beside it in
                 ``<name>.vault-key``, made together with the vault and never again; a store in memory has a
                 fresh one; a store on PostgreSQL is refused.
 
@@ -285,7 +286,7 @@ class Store:
 def _open_vault(connection: Connection, database: Database, given: VaultKey | None) -> Vault:
     """Bring the database to this version and find its vault's key, inside one writing transaction."""
     fresh = migration.prepare(connection)
-    file = KeyFile.beside(database.path) if given is None and database.path is not None else None
+    file = _key_file(database, given)
     if fresh:
         key = _new_key(given, file)
         vault_rows.lay(connection, key)
@@ -299,6 +300,13 @@ def _open_vault(connection: Connection, database: Database, given: VaultKey | No
             "the key given is not the store's", "give the key that the vault was last given"
         )
     return Vault(database, given, None)
+
+
+def _key_file(database: Database, given: VaultKey | None) -> KeyFile | None:
+    """The file that holds the key and follows its changes, if there is one."""
+    if given is not None:
+        return None if given.file is None else KeyFile(given.file)
+    return None if database.path is None else KeyFile.beside(database.path)
 
 
 def _new_key(given: VaultKey | None, file: KeyFile | None) -> VaultKey:

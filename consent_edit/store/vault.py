@@ -128,8 +128,9 @@ class Vault:
     def rekey(self, new: VaultKey) -> None:
         """Wrap every data key anew, in one transaction: all under the new key, or all under the old.
 
-        A key file beside the store follows. A key that was given to ``Store.open`` is the caller's: save the
-        new one before this, end the old one after. Other programs that hold the store must open it again.
+        The file that the key in force was read from follows, whether it lies beside the store or was loaded
+        by the caller: the new key is in a file before it is in force. A key of no file is the caller's: keep
+        the new one before this, end the old one after. Other programs that hold the store must open it again.
 
         Raises:
             InputError: the new key could not be written beside the old; nothing changed.
@@ -140,11 +141,11 @@ class Vault:
             old = self._in_force(connection)
             self._known[new.id] = new  # before the commit, so that no reader is left without the key in force
             if self._key_file is not None:
-                self._key_file.prepare(new)
+                self._key_file.prepare(new, in_force=old.key.id)
             vault_rows.wrap_anew(connection, old, Keys(new, old.tenant))
         if self._key_file is not None:
             with translated():
-                self._key_file.finish()
+                self._key_file.finish(new.id)
         self._database.forget_deleted()
 
     def record(self, connection: Connection, entry: SubjectEntry, decision_id: str) -> None:

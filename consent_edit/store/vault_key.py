@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import glob
 import hmac
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -12,7 +13,7 @@ from typing import Final
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
-from consent_edit.consent.keys import write_private
+from consent_edit.consent.keys import read_private, write_private
 from consent_edit.encoding import b64url_decode, b64url_encode, canonical_json, parse_json
 from consent_edit.errors import InputError, StoreUnavailable
 from consent_edit.store.sqlite import sync_folder
@@ -28,10 +29,13 @@ class VaultKey:
 
     Attributes:
         id: Names the key and gives nothing of it away: 32 hex digits derived from it.
+        file: The file it was read from. A store that is given the key finds it there again after a change
+            of key that was cut short, and the file follows the next change. ``None`` for a key of no file.
     """
 
     id: str
     _secret: bytes = field(repr=False)
+    file: Path | None = field(default=None, compare=False)
 
     @classmethod
     def generate(cls) -> VaultKey:
@@ -64,23 +68,14 @@ class VaultKey:
         Raises:
             InputError: no such file, one open to others than its owner, or no vault key.
         """
+        data = read_private(path, otherwise="change the vault's key")
         try:
-            if path.stat().st_mode & 0o077:
-                raise InputError(
-                    f"the key file {path.name} is open to others than its owner",
-                    code="input.key",
-                    remedy=f"chmod 600 {path}; if others could have read it, change the vault's key",
-                )
-            with path.open("rb") as file:
-                data = file.read(_MAX_FILE_BYTES + 1)
             jwk = parse_json(data, max_bytes=_MAX_FILE_BYTES)
             if not isinstance(jwk, dict) or jwk.get("kty") != "oct" or not isinstance(jwk.get("k"), str):
                 raise ValueError("no symmetric key")
-            key = cls.of(b64url_decode(str(jwk["k"])))
+            key = replace(cls.of(b64url_decode(str(jwk["k"]))), file=path)
             if key.id != jwk.get("kid"):
                 raise ValueError("the key is not the one its file names")
-        except OSError as error:
-            raise InputError(f"cannot read the key file {path.name}", code="input.key") from error
         except ValueError:
             raise InputError(f"{path.name} is no vault key", code="input.key") from None
         return key
@@ -107,10 +102,11 @@ def _derived(secret: bytes, use: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class KeyFile:
-    """The key file beside a SQLite store. Used only under the store's write lock.
+    """The key file of a store, beside it or where its owner keeps it. Used only under the store's write lock.
 
     A change of key writes the new key beside the old file, commits, and puts it in the old one's place;
-    whoever opens the store after a crash finds the key that the database names, and finishes.
+    whoever opens the store after a crash finds the key that the database names, and finishes. The file of a
+    key that is to take over bears that key's id, so that of two changes neither puts the other's in place.
     """
 
     path: Path
@@ -120,9 +116,8 @@ class KeyFile:
         """The key file of a SQLite file: its name and ``.vault-key``."""
         return cls(database.with_name(f"{database.name}.vault-key"))
 
-    @property
-    def _next(self) -> Path:
-        return self.path.with_name(f"{self.path.name}.next")
+    def _next(self, key_id: str) -> Path:
+        return self.path.with_name(f"{self.path.name}.next-{key_id}")
 
     def create(self) -> VaultKey:
         """The key for a vault that holds nothing yet: a fresh one, unless a crash left one here.
@@ -142,31 +137,36 @@ class KeyFile:
             StoreUnavailable: ``check.vault-key``: neither file holds it.
         """
         reason = f"{self.path.name} holds another key"
-        for path in (self.path, self._next):
+        for path in (self.path, self._next(key_id)):
             try:
                 key = VaultKey.load(path)
             except InputError as error:
                 reason = error.message if path == self.path else reason
                 continue
             if key.id == key_id:
-                if path == self._next:
-                    self.finish()
+                self.finish(key_id)
                 return key
         raise key_unavailable(reason, f"put the store's own key back as {self.path}, mode 0600")
 
-    def prepare(self, key: VaultKey) -> None:
-        """Write the key that is about to take over beside the one in force.
+    def prepare(self, key: VaultKey, *, in_force: str) -> None:
+        """Write the key that is about to take over beside the one in force; end what never came into force.
+
+        Args:
+            in_force: Id of the key in force; its change may not have been finished.
 
         Raises:
             InputError: it cannot be written.
         """
-        write_private(self._next, key._text())
+        self.finish(in_force)
+        for left in self.path.parent.glob(f"{glob.escape(self.path.name)}.next-*"):
+            left.unlink(missing_ok=True)
+        write_private(self._next(key.id), key._text())
         sync_folder(self.path.parent)
 
-    def finish(self) -> None:
-        """Put the new key in the old one's place; another process may have done so."""
+    def finish(self, key_id: str) -> None:
+        """Put a key that came into force in the old one's place; another process may have done so."""
         try:
-            self._next.replace(self.path)
+            self._next(key_id).replace(self.path)
         except FileNotFoundError:
             return
         sync_folder(self.path.parent)

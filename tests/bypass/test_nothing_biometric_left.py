@@ -5,9 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import logging
-import resource
-import subprocess
-import sys
 import tempfile
 import traceback
 from dataclasses import replace
@@ -98,21 +95,6 @@ def test_traces_are_found_where_they_are():
         ):
             with pytest.raises(AssertionError):
                 without(data, "here")
-
-
-def test_no_core_is_dumped_of_what_looks_at_faces():
-    """The process that holds pixels and templates may leave no memory image behind when it crashes."""
-    script = (
-        "import resource\n"
-        "resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY,) * 2)"
-        " if resource.getrlimit(resource.RLIMIT_CORE)[1] == resource.RLIM_INFINITY else None\n"
-        "from consent_edit.perception.worker import forbid_core_dumps\n"
-        "forbid_core_dumps()\n"
-        "print(resource.getrlimit(resource.RLIMIT_CORE))\n"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "(0, 0)"
-    assert resource.RLIMIT_CORE is not None
 
 
 def test_repr_of_what_is_handled_prints_no_template(watched):

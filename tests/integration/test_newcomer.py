@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
+import threading
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,13 +19,22 @@ import typer.main
 from PIL import Image
 from typer.testing import CliRunner
 
+from consent_edit import operator_folder
 from consent_edit.cli.main import app
+from consent_edit.consent.issuing.folder import create_issuer, trust_list
+from consent_edit.consent.keys import SigningKey
+from consent_edit.consent.signatory import Signatory
+from consent_edit.consent.status import fetch as status_fetch
+from consent_edit.consent.status.lists import StatusValue
 from consent_edit.demo import steps
 from consent_edit.demo.photos import astronaut
 from consent_edit.errors import Unavailable
 from consent_edit.evidence.keys import create_receipt_key
+from consent_edit.operator import unix_now
 from consent_edit.perception.models import ModelStore
+from consent_edit.vocabulary import Environment
 
+README = Path(__file__).resolve().parents[2] / "README.md"
 PROMPT = "make the picture warmer"
 
 
@@ -47,10 +61,74 @@ COMMANDS = dict(leaves(typer.main.get_command(app)))
 def test_the_documented_commands_are_there():
     """The commands that this version promises exist, each under its documented name."""
     flat = {" ".join(words) for words in COMMANDS}
-    assert flat >= {"demo", "edit", "assess", "verify", "bench guard", "bench prompts", "operator init"}
+    assert flat >= {"demo", "edit", "assess", "verify"}
+    assert flat >= {f"bench {name}" for name in ("guard", "prompts", "consent")}
+    assert flat >= {f"operator {name}" for name in ("init", "fetch-status", "rotate-vault-key")}
+    assert flat >= {f"subject {name}" for name in ("export", "erase", "object")}
     assert flat >= {f"models {name}" for name in ("pull", "list", "verify", "export")}
-    assert flat >= {f"issuer {name}" for name in ("init", "enrol", "revoke")}
-    assert flat >= {f"wallet {name}" for name in ("init", "grant", "withdraw")}
+    assert flat >= {
+        f"issuer {name}" for name in ("init", "enrol", "renew", "revoke", "publish", "serve", "trust")
+    }
+    assert flat >= {f"issuer review {name}" for name in ("reviewer", "prepare", "decide")}
+    assert flat >= {
+        f"wallet {name}"
+        for name in ("init", "receive", "grant", "self", "cosign", "show", "withdraw", "erase")
+    }
+
+
+def documented():
+    """Every command line in a shell block of the README and of docs/."""
+    for page in (README, *sorted((README.parent / "docs").rglob("*.md"))):
+        for block in re.findall(r"```sh\n(.*?)```", page.read_text(), re.DOTALL):
+            for line in block.replace("\\\n", " ").splitlines():
+                words = shlex.split(line, comments=True)
+                if words[:1] == ["consent-edit"]:
+                    yield words[1:]
+
+
+@pytest.mark.parametrize("line", list(documented()), ids=" ".join)
+def test_command_lines_of_the_readme_fit(line):
+    """Each documented command line names a command that is there, with options that it takes."""
+    words = tuple(itertools.takewhile(lambda word: not word.startswith("-"), line))
+    depth = next(n for n in range(len(words), 0, -1) if words[:n] in COMMANDS)
+    taken = {name for option in COMMANDS[words[:depth]].params for name in option.opts}
+    assert {word for word in line if word.startswith("--")} <= taken
+
+
+def test_the_server_of_the_readme_is_brought_status_lists(tmp_path, monkeypatch):
+    """The README's server, as it stands there, has a verified list of its own process's at hand."""
+    uri, asked = "https://issuer.example/status/1", threading.Event()
+    issuer = create_issuer(tmp_path / "issuer", name="https://issuer.example", status_uri=uri)
+    (idx,) = issuer.status.allot([Signatory(SigningKey.generate().public)])
+    entries = [issuer.trust_entries(now=unix_now(), lifetime=900)]
+    claims = trust_list(entries, environment=Environment.PRODUCTION, now=unix_now(), lifetime=900)
+    anchor = SigningKey.generate()
+    operator_folder.create(
+        tmp_path / "operator",
+        audience="https://service.example",
+        trust_list=claims.sign(anchor),
+        anchor=json.dumps(anchor.public.export()),
+        status_uris=(uri,),
+    )
+
+    def get(_):
+        asked.set()
+        return issuer.status.token(unix_now())
+
+    monkeypatch.setattr(status_fetch, "fetch_over_https", get)
+    monkeypatch.chdir(tmp_path)
+    example = re.search(r"## In a server.*?```python\n(.*?)```", README.read_text(), re.DOTALL)
+    told = {
+        "Path": Path,
+        "operator_folder": operator_folder,
+        "pipe": None,
+        "guard": lambda _, operator: operator,
+        "serve": lambda _: asked.wait(60),
+    }
+    exec(compile(example.group(1), "README.md", "exec"), told)
+    operator = told["operator"]
+    assert operator.statuses.read(uri, idx, unix_now(), operator.trust) is StatusValue.VALID
+    operator.store.close()
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import sys
+
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from consent_edit import encoding
 from consent_edit.encoding import MAX_DEPTH, b64url_decode, b64url_encode, canonical_json, parse_json
 
 ANYTHING = st.recursive(
@@ -70,6 +74,71 @@ def test_bounds_are_exact():
     assert parse_json(canonical_json(deepest), max_bytes=2 * MAX_DEPTH) == deepest
     with pytest.raises(ValueError, match="too long"):
         parse_json(b"[1]", max_bytes=2)
+
+
+def levels(text: bytes) -> tuple[int, bool]:
+    """How deep brackets nest outside strings, read one by one, and whether a parser gets to the end."""
+    deepest = depth = 0
+    for mark in re.findall(rb'"(?:[^"\\]|\\.)*"?|[][{}]|\\', text, re.DOTALL):
+        if mark == b"\\":
+            return deepest, False
+        depth += (mark in b"[{") - (mark in b"]}")
+        deepest = max(deepest, depth)
+    return deepest, True
+
+
+BITS = st.sampled_from(
+    [b"[", b"{", b"]", b'"', b'"[["', b'"\\\\\\""', b'"\\\\"', b'"]\\"["', b"[" * 20, b"]" * 20, b"a"]
+)
+
+
+@example([b'"\\\\"', b"[" * 40], 1)
+@example([b'"\\\\\\""', b"[" * 40], 1)
+@example([b"[" * 40, b'"'], 7)
+@example([b'"', b"[" * 40, b'"'], 7)
+@given(st.lists(BITS, max_size=60), st.sampled_from([1, 7, 1 << 20]))
+def test_depth_is_that_of_brackets_outside_strings(bits, stride):
+    """However strings, escapes and brackets follow, no parser meets a depth that was not seen before it."""
+    text = b"".join(bits)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(encoding, "_STRIDE", stride)
+        found = encoding._too_deep(text)
+    deepest, whole = levels(text)
+    assert found if deepest > MAX_DEPTH else not (found and whole)
+
+
+def test_a_megabyte_of_brackets_is_not_walked_byte_by_byte():
+    """Depth is measured in few steps, so that a long text costs no minute before its refusal."""
+    steps = 0
+
+    def count(*_):
+        nonlocal steps
+        steps += 1
+        return count
+
+    text = b'{"g":[' + b"[]," * 350_000 + b"1]}"
+    before = sys.gettrace()
+    sys.settrace(count)
+    try:
+        found = encoding._too_deep(text)
+    finally:
+        sys.settrace(before)
+    assert not found and steps < 1_000
+
+
+@pytest.mark.parametrize(
+    "text", [b'{"photo":"her-template"', b'"her-template\xff"', b'["her-template", "\\ud800"]']
+)
+def test_no_error_carries_the_text(text):
+    """Neither a refusal nor any error it came from holds the text: crash reports keep such chains."""
+    with pytest.raises(ValueError, match=r"\w") as caught:
+        parse_json(text, max_bytes=1000)
+    error, seen = caught.value, []
+    while error is not None:
+        seen.append(repr((error, error.args, vars(error))))
+        seen += [repr(getattr(error, name, "")) for name in ("doc", "object")]
+        error = error.__cause__ or error.__context__
+    assert "her-template" not in "".join(seen)
 
 
 @given(st.binary(max_size=80))

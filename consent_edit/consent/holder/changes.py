@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TypeVar
 
-from consent_edit.consent.binding import entries_digest
+from consent_edit.consent.binding import FaceBinding
 from consent_edit.consent.grant import GRANT_TYP, ConsentGrant, Withdrawal, verify_grant
 from consent_edit.consent.holder.drafting import GrantTerms, draft_grant, fitted
 from consent_edit.consent.holder.held import (
@@ -30,37 +30,39 @@ def received(
     state: WalletState,
     packages: Sequence[tuple[str, tuple[StatusRef, ...]]],
     own: Collection[Signatory],
+    *,
+    replace: bool,
 ) -> WalletState:
     """Credentials and their status entries in place of earlier ones, entries that grants have taken left out.
+
+    An earlier one under which a grant lives (one not withdrawn here) or waits stays, superseded.
 
     Args:
         packages: A credential and its entries each.
         own: Whom a credential may be bound to.
+        replace: Whether they may come from another issuer than those held.
 
     Raises:
-        InputError: a credential is bound to another key, or the entries are not those it was issued with.
+        InputError: a credential is bound to another key, the entries are not those it was issued with, a
+            credential or an entry stands twice, or the issuer is none of those held.
         ConsentInvalid: ``MALFORMED``; it is no credential.
     """
     for credential, stock in packages:
-        binding = read_credential(credential)
-        holder = binding.holder()
-        if not any((holder.thumbprint, holder.passkey) == (one.thumbprint, one.passkey) for one in own):
-            raise InputError("the credential is bound to another key", code="input.credential")
-        if entries_digest(stock) != binding.grant_entries:
-            raise InputError(
-                "the status entries are not those the credential was issued with", code="input.credential"
-            )
-    shown = {one.credential: one.audiences for one in state.credentials}
+        _check_package(read_credential(credential), stock, own)
+    _check_each_once(packages)
+    if not replace:
+        _check_issuers(state, [credential for credential, _ in packages])
+    shown = _shown(state)
     taken = state.taken()
-    credentials = tuple(
+    fresh = tuple(
         HeldCredential(
             credential=credential,
             stock=tuple(entry for entry in stock if entry not in taken),
-            audiences=shown.get(credential, ()),
+            audiences=shown.get(read_credential(credential).holder().thumbprint, ()),
         )
         for credential, stock in packages
     )
-    return state.model_copy(update={"credentials": credentials})
+    return state.model_copy(update={"credentials": (*fresh, *_superseded(state, fresh))})
 
 
 def drafted(
@@ -72,7 +74,8 @@ def drafted(
         own: Thumbprints that name herself as grantee; the draft names her by the credential's own key.
 
     Raises:
-        InputError: as :func:`~consent_edit.consent.holder.drafting.draft_grant`, or no credential is in force.
+        InputError: as :func:`~consent_edit.consent.holder.drafting.draft_grant`, or no credential is in
+            force.
     """
     chosen = state.chosen(terms["audience"], now, granting=True)
     entry, *left = chosen.stock
@@ -180,6 +183,55 @@ def pending(state: WalletState, jti: str) -> PendingGrant:
         InputError: no such draft.
     """
     return _one_named(jti, state.pending)
+
+
+def _check_package(binding: FaceBinding, stock: Sequence[StatusRef], own: Collection[Signatory]) -> None:
+    holder = binding.holder()
+    if not any((holder.thumbprint, holder.passkey) == (one.thumbprint, one.passkey) for one in own):
+        raise InputError("the credential is bound to another key", code="input.credential")
+    if binding.grant_entries is None or tuple(stock) != binding.grant_entries.refs():
+        raise InputError(
+            "the status entries are not those the credential was issued with", code="input.credential"
+        )
+
+
+def _check_each_once(packages: Sequence[tuple[str, tuple[StatusRef, ...]]]) -> None:
+    """One entry under two grants would let a withdrawal hang on another."""
+    entries = [entry for _, stock in packages for entry in stock]
+    if len(set(entries)) != len(entries):
+        raise InputError("a credential, or a status entry, stands twice", code="input.credential")
+
+
+def _check_issuers(state: WalletState, credentials: Sequence[str]) -> None:
+    """Whoever can reach her with a package could otherwise put his own in the place of a true credential."""
+    held = {read_credential(one.credential).iss for one in state.credentials}
+    if held and not {read_credential(credential).iss for credential in credentials} <= held:
+        raise InputError(
+            "the credential is from another issuer than the one held",
+            code="input.credential",
+            remedy="if you changed the issuer, receive it again and say so: --replace",
+        )
+
+
+def _shown(state: WalletState) -> dict[str, tuple[str, ...]]:
+    """Which services know a key of hers, by its thumbprint."""
+    shown: dict[str, tuple[str, ...]] = {}
+    for one in state.credentials:
+        key = read_credential(one.credential).holder().thumbprint
+        shown[key] = tuple(dict.fromkeys((*shown.get(key, ()), *one.audiences)))
+    return shown
+
+
+def _superseded(state: WalletState, fresh: Collection[HeldCredential]) -> tuple[HeldCredential, ...]:
+    """The earlier credentials that grants still stand under."""
+    live = {one.credential for one in state.grants if not one.withdrawal}
+    live |= {one.credential for one in state.pending}
+    live -= {one.credential for one in fresh}
+    return tuple(
+        one.model_copy(update={"stock": (), "superseded": True})
+        for one in state.credentials
+        if one.credential in live
+    )
 
 
 def _named(state: WalletState, jti: str) -> HeldGrant | PendingGrant:

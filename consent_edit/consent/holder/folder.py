@@ -63,11 +63,6 @@ def signatory_of(signs: SigningKey | Signatory) -> Signatory:
     return signs if isinstance(signs, Signatory) else Signatory(signs.public)
 
 
-def holder_card(holder: Signatory, opening: OpeningKey) -> HolderCard:
-    """What she gives the issuer."""
-    return HolderCard(jwk=holder.key.export(), webauthn=holder.passkey, seal=opening.public.export())
-
-
 def create_folder(folder: Path, signs: SigningKey | Signatory, key_file: Path) -> None:
     """Make a wallet's folder, of mode 0700: all of it, or nothing.
 
@@ -115,7 +110,7 @@ def open_folder(folder: Path, key_file: Path) -> OpenFolder:
         keeper = FolderKeeper(folder, key_file, signatory_of(signs))
         if (folder / CLEAR).exists():
             with locked(folder):
-                _seal_old(keeper)
+                _seal_old(keeper, signs)
         keeper.read()
         return OpenFolder(signs, OpeningKey.load(folder / OPENING_KEY), keeper)
     except ConsentInvalid as error:
@@ -190,12 +185,12 @@ def _fill(building: Path, signs: SigningKey | Signatory) -> bytes:
         signs.save(building / HOLDER_KEY)
     opening.save(building / OPENING_KEY)
     holder = signatory_of(signs)
-    _write_card(building, holder, opening)
+    _write_card(building, signs, opening)
     FolderKeeper(building, building / WALLET_KEY, holder).write(WalletState(), key)
     return key
 
 
-def _seal_old(keeper: FolderKeeper) -> None:
+def _seal_old(keeper: FolderKeeper, signs: SigningKey | Signatory) -> None:
     """Put a sealed content in place of the clear one; a step that was broken off is taken up again."""
     folder, clear = keeper.folder, keeper.folder / CLEAR
     if not (folder / SEALED).exists():
@@ -206,15 +201,15 @@ def _seal_old(keeper: FolderKeeper) -> None:
             save_key(keeper.key_file, AESGCM.generate_key(256))
         if not (folder / OPENING_KEY).exists():
             OpeningKey.generate().save(folder / OPENING_KEY)
-        _write_card(folder, keeper.holder, OpeningKey.load(folder / OPENING_KEY))
+        _write_card(folder, signs, OpeningKey.load(folder / OPENING_KEY))
         held = (HeldCredential(credential=old.credential, stock=old.stock),) if old.credential else ()
         keeper.write(WalletState(credentials=held, grants=old.grants), load_key(keeper.key_file))
     keeper.read()
     _destroy(clear)
 
 
-def _write_card(folder: Path, holder: Signatory, opening: OpeningKey) -> None:
-    card = holder_card(holder, opening).model_dump(mode="json", exclude_none=True)
+def _write_card(folder: Path, signs: SigningKey | Signatory, opening: OpeningKey) -> None:
+    card = HolderCard.made(signs, opening.public).model_dump(mode="json", exclude_none=True)
     write_private(folder / HOLDER_CARD, canonical_json(card))
 
 

@@ -108,11 +108,14 @@ class HeldCredential(Wire):
 
     Attributes:
         audiences: Services it was shown to, or is kept for; one each, as long as the batch lasts.
+        superseded: Whether another came in its place. It is kept for what was granted under it: no grant is
+            made with it any more, and it has no status entry left.
     """
 
     credential: Token
     stock: tuple[StatusRef, ...] = ()
     audiences: tuple[Text, ...] = ()
+    superseded: bool = False
 
 
 class WalletState(Wire):
@@ -131,8 +134,9 @@ class WalletState(Wire):
         """The credential to show a service: the one kept for it, else the one shown to the fewest others.
 
         Args:
-            now: Unix seconds; an expired credential is not shown.
-            granting: Whether a status entry for a grant is needed.
+            now: Unix seconds.
+            granting: Whether it is for a grant, which needs a status entry and a credential in force. To show
+                who she is, one that has ended or was superseded serves where there is no better.
 
         Raises:
             InputError: there is none.
@@ -140,15 +144,25 @@ class WalletState(Wire):
         fit = [
             one
             for one in self.credentials
-            if (one.stock or not granting) and read_credential(one.credential).exp > now
+            if not granting or (one.stock and read_credential(one.credential).exp > now)
         ]
         if not fit:
             raise InputError(
-                "the wallet has no credential in force, or no status entry left for a grant",
+                "the wallet has no credential in force, or no status entry left for a grant"
+                if granting
+                else "the wallet has no credential",
                 code="input.wallet",
                 remedy="enrol (again) with the issuer and receive the new credential",
             )
-        return min(fit, key=lambda one: (audience not in one.audiences, len(one.audiences)))
+        return min(
+            fit,
+            key=lambda one: (
+                audience not in one.audiences,
+                one.superseded,
+                read_credential(one.credential).exp <= now,
+                len(one.audiences),
+            ),
+        )
 
     def spent(self, chosen: HeldCredential, audience: str, stock: Sequence[StatusRef]) -> WalletState:
         """The content after a credential was kept for a service, with the status entries left."""
@@ -182,11 +196,7 @@ def read_grant(text: str) -> ConsentGrant:
     """
     payload = payload_of(text)
     grant = read_wire(ConsentGrant, payload)
-    try:
-        canonical = grant.payload() == payload
-    except ValueError as error:  # a number that has no canonical form
-        raise malformed("the grant is not written canonically") from error
-    if not canonical:
+    if grant.payload() != payload:
         raise malformed("the grant is not written canonically")
     return grant
 

@@ -79,7 +79,8 @@ _ENGLISH: Final = Words(
     withdraw="You may withdraw this at any time, without giving a reason.",
     withdraw_in_care="Any guardian, or the person herself or himself, may withdraw this at any time, without "
     "giving a reason.",
-    all_sign="It counts only once every guardian has signed it.",
+    all_sign="It counts only once every guardian has signed it, and only if each of you can withdraw it; the "
+    "service checks both.",
     spelled="has letters outside ASCII, spelled",
     operations={
         Operation.BACKGROUND: "change the background",
@@ -134,7 +135,8 @@ _FRENCH: Final = Words(
     withdraw="Vous pouvez retirer cette autorisation à tout moment, sans donner de raison.",
     withdraw_in_care="Chaque responsable légal, ou la personne elle-même, peut retirer cette autorisation à "
     "tout moment, sans donner de raison.",
-    all_sign="Elle ne vaut que lorsque tous les responsables légaux l’ont signée.",
+    all_sign="Elle ne vaut que lorsque tous les responsables légaux l’ont signée, et que si chacun d’eux "
+    "peut la retirer ; le service vérifie l’un et l’autre.",
     spelled="contient des lettres hors ASCII, épelé",
     operations={
         Operation.BACKGROUND: "changer l’arrière-plan",

@@ -4,6 +4,9 @@ The fields follow the guide "Consent Records and Receipts as per ISO/IEC TS 2756
 https://w3id.org/dpv/guides/consent-27560); every term is spelled with its prefix. A record holds no template
 and no picture: photos stand in it by digest. What a wallet cannot know (where the service is, how to reach
 it, under which law) is :class:`Controller`'s to say, and left out while nobody says it.
+
+:func:`consent_receipt`, of all grants of a wallet, is what ``consent-edit wallet show --record`` writes.
+:func:`consent_record`, of one grant, is for programs that keep such records themselves, as a controller does.
 """
 
 from __future__ import annotations

@@ -3,6 +3,12 @@
 All of it works offline. Each grant takes a fresh status entry from the stock the issuer allotted to her
 key; a withdrawal is a request she signs, which the issuer's status service (or whoever carries it there)
 accepts for ever. Where a passkey or guardians sign, the wallet drafts the grant and takes the signatures in.
+
+For programs that put a wallet before people; the command line, whose wallets hold a key, uses no part of it:
+
+- a passkey signs by ``begin_grant``/``finish_grant``, ``begin_withdrawal``/``finish_withdrawal``,
+  ``begin_bind``/``finish_bind``, and a guardian's by ``cosign(request, assertion)``;
+- ``holder.record.consent_record`` gives the record of one grant, for a controller's books.
 """
 
 from __future__ import annotations
@@ -11,7 +17,6 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Unpack
 
-from consent_edit.consent import sd_jwt
 from consent_edit.consent.grant import GRANT_TYP, WITHDRAWAL_TYP, Withdrawal
 from consent_edit.consent.holder import changes as wallet_changes
 from consent_edit.consent.holder.drafting import DEFAULT_DAYS, GrantTerms, fresh_id
@@ -19,7 +24,6 @@ from consent_edit.consent.holder.folder import (
     WALLET_KEY,
     create_folder,
     erase_folder,
-    holder_card,
     open_folder,
     signatory_of,
 )
@@ -34,12 +38,14 @@ from consent_edit.consent.holder.held import (
 from consent_edit.consent.holder.keeper import Keeper, MemoryKeeper
 from consent_edit.consent.holder.notice import GUARDIAN_NOTICE_URI, verified_notice
 from consent_edit.consent.holder.notice_words import Language
+from consent_edit.consent.holder.presence import Showing, showing
 from consent_edit.consent.issuing.issue import Enrolment
 from consent_edit.consent.jose import sign_compact
 from consent_edit.consent.jwe import OpeningKey
 from consent_edit.consent.keys import Algorithm, PublicJwk, SigningKey
 from consent_edit.consent.presentation import CredentialPackage, HolderCard
 from consent_edit.consent.proof import sign_proof
+from consent_edit.consent.sd_jwt import BINDING_TYP
 from consent_edit.consent.signatory import Signatory
 from consent_edit.consent.webauthn import Assertion, passkey_token
 from consent_edit.consent.wire import StatusRef
@@ -123,7 +129,7 @@ class Wallet:
     @property
     def card(self) -> HolderCard:
         """What she gives the issuer."""
-        return holder_card(self.holder, self._opening)
+        return HolderCard.made(self._signs, self._opening.public)
 
     def cards(self, count: int) -> tuple[HolderCard, ...]:
         """Cards for a batch of credentials, one for each service, so that services cannot link them.
@@ -138,8 +144,8 @@ class Wallet:
         def made(state: WalletState) -> tuple[WalletState, tuple[HolderCard, ...]]:
             fresh = (SigningKey.generate(self.public.algorithm) for _ in range(count - 1 - len(state.keys)))
             grown = state.model_copy(update={"keys": (*state.keys, *(key.export_private() for key in fresh))})
-            own = [signatory_of(signs) for signs in self._own(grown).values()]
-            return grown, tuple(holder_card(one, self._opening) for one in own[:count])
+            own = list(self._own(grown).values())
+            return grown, tuple(HolderCard.made(signs, self._opening.public) for signs in own[:count])
 
         return self._keeper.update(made)
 
@@ -167,28 +173,31 @@ class Wallet:
 
     def receive(self, credential: str, stock: Collection[StatusRef]) -> None:
         """Store one credential and its status entries; as :meth:`receive_sealed`."""
-        self._receive([(credential, tuple(stock))])
+        self._receive([(credential, tuple(stock))], replace=False)
 
-    def receive_sealed(self, *packages: str) -> None:
+    def receive_sealed(self, *packages: str, replace: bool = False) -> None:
         """Store the credentials that an issuer sealed to her, in place of earlier ones.
 
-        An entry that a grant of hers has taken already is left out: each grant is withdrawn by itself.
+        An entry that a grant of hers has taken already is left out: each grant is withdrawn by itself. An
+        earlier credential that a grant still stands under is kept: no grant is made with it any more.
 
         Args:
             packages: Of one credential and its status entries each.
+            replace: Whether to take what another issuer made than the one of the credentials held.
 
         Raises:
-            InputError: a credential is not bound to a key of this wallet, or the entries are not those it was
-                issued with: whoever carried it here could have put entries there that she cannot withdraw.
+            InputError: a credential is not bound to a key of this wallet, is from another issuer, or stands
+                twice, or its entries do; or the entries are not those it was issued with: whoever carried it
+                here could have put entries there that she cannot withdraw.
             ConsentInvalid: ``MALFORMED``; a package is sealed to somebody else, was altered, or holds no
                 credential.
         """
         opened = [CredentialPackage.opened(package, self._opening) for package in packages]
-        self._receive([(package.credential, package.stock) for package in opened])
+        self._receive([(package.credential, package.stock) for package in opened], replace=replace)
 
     def accept(self, *enrolments: Enrolment) -> None:
         """Store what an issuer in the same process gave; as :meth:`receive_sealed`."""
-        self._receive([(one.credential, one.stock) for one in enrolments])
+        self._receive([(one.credential, one.stock) for one in enrolments], replace=False)
 
     def grant(self, *, now: int, **terms: Unpack[GrantTerms]) -> HeldGrant:
         """Sign a consent grant with her key.
@@ -344,7 +353,7 @@ class Wallet:
 
     def key_for(self, audience: str) -> str:
         """Thumbprint of the key a service knows her by: what others name as grantee to let her edit there."""
-        return self._key_for(audience).public.thumbprint
+        return signatory_of(self._signs_for(audience)).thumbprint
 
     def prove(self, request_digest: str, audience: str, now: int) -> str:
         """Prove her key for one edit; every edit whose grantee is a key needs it (``consent.proof``).
@@ -358,7 +367,9 @@ class Wallet:
             InputError: a passkey signs for this wallet; it proves no key.
             ConsentInvalid: ``MALFORMED``; an argument is not of its form.
         """
-        return sign_proof(self._key_for(audience), audience=audience, request=request_digest, now=now)
+        return sign_proof(
+            _key_in(self._signs_for(audience)), audience=audience, request=request_digest, now=now
+        )
 
     def bind(self, audience: str, nonce: str, now: int, *, disclose: bool = False) -> str:
         """Show who she is, now, to a service or the issuer: her credential with her key's signature.
@@ -369,22 +380,47 @@ class Wallet:
             disclose: Whether her face template is shown; else nothing in the credential is disclosed.
 
         Raises:
-            InputError: there is no credential in force, or a passkey signs for this wallet.
+            InputError: there is no credential, or a passkey signs: see :meth:`begin_bind`.
+            ConsentInvalid: ``MALFORMED``; an argument is not of its form.
+        """
+        self._key()
+        shown = self.begin_bind(audience, nonce, now, disclose=disclose)
+        return _bound(shown, self._signs_for(audience), None)
+
+    def begin_bind(self, audience: str, nonce: str, now: int, *, disclose: bool = False) -> Showing:
+        """What :meth:`bind` signs, for a passkey to sign its ``challenge``.
+
+        A credential that has ended serves too: it is no consent, and still says whose data a service holds.
+
+        Raises:
+            InputError: there is no credential.
             ConsentInvalid: ``MALFORMED``; an argument is not of its form.
         """
 
-        def choose(state: WalletState) -> tuple[WalletState, str]:
+        def choose(state: WalletState) -> tuple[WalletState, Showing]:
             chosen = state.chosen(audience, now, granting=False)
-            return state.spent(chosen, audience, chosen.stock), chosen.credential
+            shown = showing(chosen.credential, audience=audience, nonce=nonce, now=now, disclose=disclose)
+            return state.spent(chosen, audience, chosen.stock), shown
 
-        credential = self._keeper.update(choose)
-        shown = credential if disclose else sd_jwt.join(sd_jwt.parse(credential).jwt, ())
-        return sd_jwt.bind_key(shown, self._key_for(audience), audience=audience, nonce=nonce, now=now)
+        return self._keeper.update(choose)
 
-    def _receive(self, packages: Sequence[tuple[str, tuple[StatusRef, ...]]]) -> None:
+    def finish_bind(self, shown: Showing, assertion: Assertion) -> str:
+        """The credential with its key binding, from the passkey's assertion over it.
+
+        Raises:
+            InputError: a key in this wallet signs: see :meth:`bind`.
+            ConsentInvalid: the assertion does not hold.
+        """
+        if isinstance(self._signs, SigningKey):
+            raise InputError(
+                "no passkey signs for this wallet", code="input.wallet", remedy="bind it at once"
+            )
+        return _bound(shown, self._signs, assertion)
+
+    def _receive(self, packages: Sequence[tuple[str, tuple[StatusRef, ...]]], *, replace: bool) -> None:
         def store(state: WalletState) -> tuple[WalletState, None]:
             own = [signatory_of(signs) for signs in self._own(state).values()]
-            return wallet_changes.received(state, packages, own), None
+            return wallet_changes.received(state, packages, own, replace=replace), None
 
         self._keeper.update(store)
 
@@ -405,12 +441,11 @@ class Wallet:
     def _key(self) -> SigningKey:
         return _key_in(self._signs)
 
-    def _key_for(self, audience: str) -> SigningKey:
-        """The key of the credential kept for a service, or her first."""
+    def _signs_for(self, audience: str) -> SigningKey | Signatory:
+        """Who signs for the credential kept for a service, or first of all."""
         state = self._keeper.read()
         kept = [one.credential for one in state.credentials if audience in one.audiences]
-        own = self._own(state)
-        return _key_in(own[read_credential(kept[0]).holder().thumbprint] if kept else self._signs)
+        return self._own(state)[read_credential(kept[0]).holder().thumbprint] if kept else self._signs
 
 
 def _key_in(signs: SigningKey | Signatory) -> SigningKey:
@@ -421,6 +456,10 @@ def _key_in(signs: SigningKey | Signatory) -> SigningKey:
             remedy="draft it here, have the passkey sign its challenge, and bring the assertion back",
         )
     return signs
+
+
+def _bound(shown: Showing, signs: SigningKey | Signatory, assertion: Assertion | None) -> str:
+    return shown.presented + _made(signs, shown.payload.encode("utf-8"), BINDING_TYP, assertion)
 
 
 def _made(signs: SigningKey | Signatory, payload: bytes, typ: str, assertion: Assertion | None = None) -> str:

@@ -18,8 +18,8 @@ from consent_edit.consent.binding import (
     FACE_BINDING_VCT,
     SIMULATED_VCT,
     Evidence,
+    GrantEntries,
     Guardian,
-    entries_digest,
     grown_up,
 )
 from consent_edit.consent.issuing.admission import MAX_BATCH, Person, check_age, check_keys, expiry, gathered
@@ -253,7 +253,7 @@ class Issuer:
             "cnf": holder.claim(),
             "status": {"status_list": own.model_dump()},
             "evidence": person.evidence.model_dump(mode="json"),
-            "grant_entries": entries_digest(stock),
+            "grant_entries": GrantEntries.of(stock).model_dump(mode="json"),
             "face_template": [template.model_dump() for template in person.templates],
         }
         hidden = {"face_template"}

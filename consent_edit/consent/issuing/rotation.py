@@ -70,6 +70,8 @@ def announce_status_key(folder: Path, *, algorithm: Algorithm = Algorithm.ES256)
         StoreUnavailable: the status database cannot be written.
     """
     issuer, waiting = open_issuer(folder), folder / NEXT_STATUS_KEY
+    if waiting.exists() and SigningKey.load(waiting).public.thumbprint == issuer.status.public.thumbprint:
+        waiting.unlink()  # a change cut short left it here: it is in use already
     if not waiting.exists():
         SigningKey.generate(algorithm).save(waiting)
     key = SigningKey.load(waiting).public
@@ -79,7 +81,7 @@ def announce_status_key(folder: Path, *, algorithm: Algorithm = Algorithm.ES256)
 
 
 def rotate_status_key(folder: Path, *, now: int) -> PublicJwk:
-    """Sign the status list with the announced key from now on.
+    """Sign the status list with the announced key from now on; cut short, it is finished by doing it again.
 
     Lists count where a trust list names the new key: every operator should have one before this.
 
@@ -87,7 +89,8 @@ def rotate_status_key(folder: Path, *, now: int) -> PublicJwk:
         now: Unix seconds.
 
     Raises:
-        InputError: no key was announced, or the folder cannot be written.
+        InputError: no key was announced, the folder cannot be written, or the lists of too many other keys
+            still count; then the old key signs on.
         ConsentInvalid: a file in it is malformed.
         StoreUnavailable: the status database cannot be written.
     """
@@ -99,9 +102,19 @@ def rotate_status_key(folder: Path, *, now: int) -> PublicJwk:
             remedy="issuer rotate --status first, then sign new trust lists, then --status --now",
         )
     fresh = SigningKey.load(waiting)
-    old = open_status(folder, SigningKey.load(folder / STATUS_KEY))
-    write_private(folder / STATUS_KEY, canonical_json(fresh.export_private()))
-    old.rotate(fresh, now)
-    old.close()
+    used = SigningKey.load(folder / STATUS_KEY)
+    if used.public.thumbprint != fresh.public.thumbprint:
+        _retire(folder, used, fresh, now)
+        write_private(folder / STATUS_KEY, canonical_json(fresh.export_private()))
     waiting.unlink()
     return fresh.public
+
+
+def _retire(folder: Path, used: SigningKey, fresh: SigningKey, now: int) -> None:
+    """First the database, which can refuse: from then on nothing is signed until the key file follows."""
+    old = open_status(folder, used)
+    try:
+        if not old.retired():  # a change cut short has done it
+            old.rotate(fresh, now)
+    finally:
+        old.close()

@@ -3,7 +3,9 @@
 Lists come from local sources only (an in-process issuer, a folder that a mirror or
 :mod:`~consent_edit.consent.status.fetch` fills, or :meth:`StatusLists.push`); nothing is fetched over a
 network for an edit. An older list never replaces a newer one; of two with the same ``iat`` the worse entry
-counts.
+counts. An entry once read as INVALID stays so while lists follow one another: only SUSPENDED is for a time
+(Token Status List section 7.1), so a newer list that says otherwise was signed from an old database. When
+every list has gone stale in between, or the trust list changed, that is forgotten.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -174,8 +177,10 @@ class StatusLists:
 
     def _hold(self, new: StatusList, trust: TrustList) -> None:
         held = self._lists.get((new.uri, trust.digest))
-        if held is None or new.iat > held.iat:
+        if held is None:
             self._lists[new.uri, trust.digest] = new
+        elif new.iat > held.iat:
+            self._lists[new.uri, trust.digest] = keeping_invalid(held, new)
         elif new.iat == held.iat and new.tokens[0] not in held.tokens:
             self._lists[new.uri, trust.digest] = held.merged(new)
 
@@ -188,6 +193,21 @@ class StatusLists:
             del self._pushed[token]
         for name in [name for name, at in self._settled.items() if not at <= now < at + _SETTLED_SECONDS]:
             del self._settled[name]
+
+
+def keeping_invalid(held: StatusList, new: StatusList) -> StatusList:
+    """The newer list, with every entry INVALID that the held one of the same shape has so."""
+    if held.bits != new.bits or len(held.entries) != len(new.entries):
+        return new
+    size, whole = len(held.entries), (1 << held.bits) - 1
+    each = int.from_bytes(bytes([255 // whole]) * size, "little")  # the lowest bit of each entry
+    was, packed = (int.from_bytes(one.entries, "little") for one in (held, new))
+    others = 0
+    for bit in range(1, held.bits):
+        others |= was >> bit
+    invalid = was & each & ~others
+    packed = packed & ~(invalid * whole) | invalid
+    return replace(new, entries=packed.to_bytes(size, "little"))
 
 
 class _Folder:

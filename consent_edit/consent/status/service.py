@@ -16,34 +16,34 @@ from __future__ import annotations
 import secrets
 import sqlite3
 import threading
-import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 from consent_edit.consent.grant import verify_withdrawal
-from consent_edit.consent.jose import sign_compact, unverified
+from consent_edit.consent.jose import unverified
 from consent_edit.consent.keys import PublicJwk, SigningKey
 from consent_edit.consent.signatory import Signatory
 from consent_edit.consent.status.file import open_status_file, written
 from consent_edit.consent.status.lists import StatusSource
-from consent_edit.consent.status.token import MAX_TTL, STATUS_LIST_TYP
+from consent_edit.consent.status.signers import (
+    FOR_GOOD,
+    LIST_SIZE,
+    MAX_ANNOUNCED,
+    is_retired,
+    refuse_crowd,
+    sign_status_list,
+    signer_row,
+)
+from consent_edit.consent.status.token import MAX_TTL
 from consent_edit.consent.trust import CLOCK_SKEW, MAX_KEYS
-from consent_edit.encoding import JsonValue, b64url_encode, canonical_json
 from consent_edit.errors import ConsentInvalid, InputError, StoreUnavailable
 from consent_edit.vocabulary import ConsentStatus
 
-LIST_SIZE: Final = 1 << 17
-"""Entries of a list, all there from the start, so that its size tells nobody how many are enrolled."""
+__all__ = ["LIST_SIZE", "RENEW", "IssuerStatus", "sign_status_list"]
 
 RENEW: Final = MAX_TTL // 3
 """Seconds after which an unchanged list is signed anew."""
-
-_MAX_ANNOUNCED: Final = 2
-"""Keys announced beside the one being announced."""
-
-_FOR_GOOD: Final = 2**53
-"""``signer.until`` of an announced key; a retired one has the second at which its last list is stale."""
 
 
 class IssuerStatus:
@@ -75,12 +75,47 @@ class IssuerStatus:
         self._size = size
         self._lock = threading.Lock()
         self._signed: tuple[int, int, str] = (-1, -RENEW, "")
+        self._kept: Callable[[int], None] = _uncounted
         self._db = open_status_file(path, new=new)
 
     @property
     def public(self) -> PublicJwk:
         """The key that verifies the lists it signs now."""
         return self._key.public
+
+    def changes(self) -> int:
+        """How many entries were flipped so far; it only rises.
+
+        Raises:
+            StoreUnavailable: the file cannot be read.
+        """
+        with self._lock:
+            return self._changes()
+
+    def keep_count(self, kept: Callable[[int], None]) -> None:
+        """Have somebody outside this file keep count of the flips, from now on.
+
+        Args:
+            kept: Given :meth:`changes` now, after each flip and before each signing; raises if it was given
+                more before. Then nothing is signed: the file is an old copy.
+
+        Raises:
+            StoreUnavailable: the file is older than the count, or cannot be read.
+        """
+        with self._lock:
+            self._kept = kept
+            self._tell()
+
+    def retired(self) -> bool:
+        """Whether another key has taken over from this service's own, here or in another process.
+
+        Raises:
+            StoreUnavailable: the file cannot be read.
+        """
+        query = "SELECT count(*) FROM signer WHERE jkt = ? AND until != ?"
+        with self._lock:
+            ((count,),) = self._rows(query, (self.public.thumbprint, FOR_GOOD))
+        return count > 0
 
     def publics(self, now: int) -> tuple[PublicJwk, ...]:
         """Every key a trust list must name at ``now``: the one in use, any announced, and those just retired.
@@ -102,8 +137,8 @@ class IssuerStatus:
         """
         with self._lock, written(self._db) as db:
             self._refuse_known(db, key)
-            _refuse_crowd(db, key, _FOR_GOOD - 1, _MAX_ANNOUNCED)
-            db.execute("INSERT OR IGNORE INTO signer VALUES (?, ?, ?)", _signer(key, _FOR_GOOD))
+            refuse_crowd(db, key, FOR_GOOD - 1, MAX_ANNOUNCED)
+            db.execute("INSERT OR IGNORE INTO signer VALUES (?, ?, ?)", signer_row(key, FOR_GOOD))
 
     def rotate(self, key: SigningKey, now: int) -> None:
         """Sign with a new key from now on; the old one signs no more, here or in any process on this file.
@@ -115,12 +150,12 @@ class IssuerStatus:
         with self._lock:
             with written(self._db) as db:
                 self._refuse_known(db, key.public)
-                if _retired(db, self.public):
+                if is_retired(db, self.public):
                     raise _other_key()
-                _refuse_crowd(db, key.public, now, MAX_KEYS - 2)
+                refuse_crowd(db, key.public, now, MAX_KEYS - 2)
                 db.execute("DELETE FROM signer WHERE jkt = ?", (key.public.thumbprint,))
                 until = now + MAX_TTL + CLOCK_SKEW
-                db.execute("INSERT OR REPLACE INTO signer VALUES (?, ?, ?)", _signer(self.public, until))
+                db.execute("INSERT OR REPLACE INTO signer VALUES (?, ?, ?)", signer_row(self.public, until))
             self._key = key
             self._signed = (self._signed[0], -RENEW, "")
 
@@ -160,8 +195,7 @@ class IssuerStatus:
         """
         if not 0 <= idx < self._size:
             raise _never_allotted()
-        with self._lock, written(self._db) as db:
-            _flip(db, idx)
+        self._flip(idx)
 
     def withdraw(self, request: str) -> int:
         """Flip the entry that a signed withdrawal names; doing it twice is no error and changes nothing.
@@ -194,8 +228,7 @@ class IssuerStatus:
                 ConsentStatus.SIGNATURE_INVALID,
                 "nobody whom that entry was allotted to signed the withdrawal",
             ) from None
-        with self._lock, written(self._db) as db:
-            _flip(db, asked.status_list.idx)
+        self._flip(asked.status_list.idx)
         return asked.status_list.idx
 
     def token(self, now: int) -> str:
@@ -206,11 +239,12 @@ class IssuerStatus:
 
         Raises:
             StoreUnavailable: the file cannot be read, this service's key was retired, or the file is older
-                than a list it was signed from: a backup put back would bring withdrawn consent back.
+                than a list that was signed from it, or than the count kept outside it: a backup put back
+                would bring withdrawn consent back.
         """
         with self._lock:
             query = "SELECT changes, (SELECT count(*) FROM signer WHERE jkt = ? AND until != ?) FROM meta"
-            ((changes, retired),) = self._rows(query, (self.public.thumbprint, _FOR_GOOD))
+            ((changes, retired),) = self._rows(query, (self.public.thumbprint, FOR_GOOD))
             signed_changes, signed_at, token = self._signed
             if changes < signed_changes:
                 raise StoreUnavailable(
@@ -221,6 +255,7 @@ class IssuerStatus:
                 raise _other_key()
             if changes == signed_changes and 0 <= now - signed_at < RENEW:
                 return token
+            changes = self._tell()
             flipped = [idx for (idx,) in self._rows("SELECT idx FROM entry WHERE value != 0")]
             token = sign_status_list(self.uri, self._key, flipped, now=now, size=self._size)
             self._signed = (changes, now, token)
@@ -234,6 +269,29 @@ class IssuerStatus:
         """Close the file."""
         self._db.close()
 
+    def _flip(self, idx: int) -> None:
+        with self._lock:
+            with written(self._db) as db:
+                _flip(db, idx)
+            self._tell()
+
+    def _tell(self) -> int:
+        """Have the count kept, and give it; another process may flip between reading and telling."""
+        changes = self._changes()
+        while True:
+            try:
+                self._kept(changes)
+            except StoreUnavailable:
+                if (later := self._changes()) == changes:
+                    raise
+                changes = later
+            else:
+                return changes
+
+    def _changes(self) -> int:
+        ((changes,),) = self._rows("SELECT changes FROM meta")
+        return changes
+
     def _rows(self, query: str, values: tuple[int | str, ...] = ()) -> list[tuple[int, ...]]:
         try:
             return self._db.execute(query, values).fetchall()
@@ -241,52 +299,12 @@ class IssuerStatus:
             raise StoreUnavailable("the status service's file cannot be read") from error
 
     def _refuse_known(self, db: sqlite3.Connection, key: PublicJwk) -> None:
-        if key.thumbprint == self.public.thumbprint or _retired(db, key):
+        if key.thumbprint == self.public.thumbprint or is_retired(db, key):
             raise InputError("that key signs status lists already, or did", code="input.status-key")
 
 
-def sign_status_list(
-    uri: str, key: SigningKey, flipped: list[int], *, now: int, size: int = LIST_SIZE
-) -> str:
-    """A status list token of 1-bit entries (Token Status List sections 4 and 5).
-
-    Args:
-        flipped: Indices of the entries that are no longer valid.
-        now: ``iat``, unix seconds; the list expires :data:`MAX_TTL` later, the skew allowed for.
-        size: Entries, a multiple of 8.
-    """
-    entries = bytearray(size // 8)
-    for idx in flipped:
-        entries[idx // 8] |= 1 << (idx % 8)
-    claims: dict[str, JsonValue] = {
-        "sub": uri,
-        "iat": now,
-        "exp": now + MAX_TTL + CLOCK_SKEW,
-        "ttl": MAX_TTL,
-        "status_list": {"bits": 1, "lst": b64url_encode(zlib.compress(bytes(entries), 9))},
-    }
-    return sign_compact(claims, key, typ=STATUS_LIST_TYP, kid=key.public.kid)
-
-
-def _signer(key: PublicJwk, until: int) -> tuple[str, str, int]:
-    return key.thumbprint, canonical_json(key.export()).decode("utf-8"), until
-
-
-def _refuse_crowd(db: sqlite3.Connection, key: PublicJwk, now: int, most: int) -> None:
-    """A trust list names so many keys of a service and no more."""
-    query = "SELECT count(*) FROM signer WHERE until > ? AND jkt != ?"
-    (others,) = db.execute(query, (now, key.thumbprint)).fetchone()
-    if others > most:
-        raise InputError(
-            "too many keys of this status service still count",
-            code="input.status-key",
-            remedy="wait until the lists that the retired ones signed have ended: two minutes",
-        )
-
-
-def _retired(db: sqlite3.Connection, key: PublicJwk) -> bool:
-    query = "SELECT 1 FROM signer WHERE jkt = ? AND until != ?"
-    return db.execute(query, (key.thumbprint, _FOR_GOOD)).fetchone() is not None
+def _uncounted(_: int) -> None:
+    """Nobody outside the file keeps count."""
 
 
 def _flip(db: sqlite3.Connection, idx: int) -> None:
@@ -298,7 +316,8 @@ def _flip(db: sqlite3.Connection, idx: int) -> None:
 
 def _other_key() -> StoreUnavailable:
     return StoreUnavailable(
-        "this status service's key was retired", remedy="start it again with the key that took over"
+        "this status service's key was retired",
+        remedy="start it again with the key that took over; was the change cut short, make it once more",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -23,9 +24,11 @@ from consent_edit.cli.issuer_photos import Liveness, Seen
 from consent_edit.consent.binding import LIVENESS_CAPS
 from consent_edit.consent.issuing.capture import CaptureSource
 from consent_edit.consent.jwe import OpeningKey
-from consent_edit.consent.keys import SigningKey
+from consent_edit.consent.keys import Algorithm, SigningKey
 from consent_edit.consent.presentation import CredentialPackage, HolderCard
 from consent_edit.consent.sd_jwt import bind_key
+from consent_edit.consent.signatory import Signatory
+from consent_edit.consent.webauthn import Passkey
 from consent_edit.enrolment.office import open_desk
 from consent_edit.enrolment.review import ShownPhoto
 from consent_edit.errors import ConsentInvalid, EnrolmentRefused, InputError, Unavailable
@@ -68,7 +71,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 def person(place: Path, name: str) -> SimpleNamespace:
     """Somebody with keys, and a card in a file."""
     key, opening = SigningKey.generate(), OpeningKey.generate()
-    card = HolderCard(jwk=key.public.export(), seal=opening.public.export())
+    card = HolderCard.made(key, opening.public)
     path = place / f"{name}.card.json"
     path.write_text(card.model_dump_json(exclude_none=True))
     return SimpleNamespace(key=key, opening=opening, card=path)
@@ -199,6 +202,31 @@ def test_renewal_by_command(run: Run, tmp_path: Path) -> None:
         run(*renew, "--holder", her.card, "--out", "r.jwe", *ENROL)
 
 
+def test_renewal_that_asks_for_more(run: Run, tmp_path: Path) -> None:
+    """A renewal stays at the level of the credential, and says so."""
+    her = person(tmp_path, "her")
+    low = ("--method", "m", "--loa", "low", "--liveness", "passive")
+    assert run("enrol", "issuer", "her.jpg", "--holder", her.card, "--out", "p.jwe", *low)["capped"] == ""
+    asked, credential = run("challenge", "issuer"), package(tmp_path / "p.jwe", her).credential
+    bound = bind_key(
+        credential, her.key, audience=asked["audience"], nonce=asked["nonce"], now=int(time.time())
+    )
+    (tmp_path / "bound.txt").write_text(bound)
+    renew = ("renew", "issuer", "her-later.jpg", "--presentation", "bound.txt", "--nonce", asked["nonce"])
+    said = run(*renew, "--holder", her.card, "--out", "q.jwe", *ENROL)
+    assert said["loa"] == "low" and "the credential" in said["capped"]
+
+
+def test_status_key_changed_by_command(run: Run, tmp_path: Path) -> None:
+    """Announced, then used; one step without the other is refused."""
+    with pytest.raises(InputError, match="--status"):
+        run("rotate", "issuer", "--now")
+    with pytest.raises(InputError, match="announced"):
+        run("rotate", "issuer", "--status", "--now")
+    announced = run("rotate", "issuer", "--status")["key"]
+    assert run("rotate", "issuer", "--status", "--now")["key"] == announced
+
+
 def test_revoke_erase_rotate_and_trust(run: Run, tmp_path: Path) -> None:
     """What the commands say is what the folder then does."""
     her = person(tmp_path, "her")
@@ -243,6 +271,153 @@ def test_review_by_command(run: Run, tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
         run(*sign, *live, "--out", "third.jwt")
     assert error.value.code == "input.review"
+
+
+def test_objection_by_command(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once she said never, the folder's desk enrols her face no more, until she has it lifted."""
+    her = person(tmp_path, "her")
+    run("enrol", "issuer", "her.jpg", "--holder", her.card, "--out", "p.jwe", *ENROL)
+    credential = package(tmp_path / "p.jwe", her).credential
+    again = ("enrol", "issuer", "her-again.jpg", "--holder", her.card, *ENROL, "--out")
+
+    def ask(request: str, *more: str) -> dict[str, Any]:
+        asked = run("challenge", "issuer", "--for", request)
+        now = int(time.time())
+        bound = bind_key(credential, her.key, audience=asked["audience"], nonce=asked["nonce"], now=now)
+        (tmp_path / "bound.txt").write_text(bound)
+        return run("object", "issuer", "--presentation", "bound.txt", "--nonce", asked["nonce"], *more)
+
+    assert ask("object") == {"subject": her.key.public.thumbprint, "listed": True}
+    with pytest.raises(EnrolmentRefused, match="review"):
+        run(*again, "q.jwe")
+    with pytest.raises(ConsentInvalid):
+        ask("renew")
+    assert ask("lift", "--lift")["listed"] is False
+    run(*again, "q.jwe")
+
+
+def test_card_on_which_a_key_was_exchanged(run: Run, tmp_path: Path) -> None:
+    """Whose key it is, or whom the package is sealed to, no courier changes on a card; nor a guardian's."""
+    her, thief, mother = (person(tmp_path, name) for name in ("her", "thief", "mother"))
+    card = json.loads(her.card.read_text())
+    for changed in (
+        {"seal": thief.opening.public.export()},
+        {"jwk": thief.key.public.export()},
+        {"proof": ""},
+        {"proof": json.loads(thief.card.read_text())["proof"]},
+    ):
+        (tmp_path / "bad.json").write_text(json.dumps({**card, **changed}))
+        for use in (("--holder", "bad.json"), ("--holder", mother.card, "--guardian", "bad.json")):
+            with pytest.raises(InputError) as error:
+                run("enrol", "issuer", "her.jpg", *use, "--out", "p.jwe", *ENROL)
+            assert error.value.code == "input.holder"
+    assert not (tmp_path / "p.jwe").exists()
+
+
+def test_card_of_a_passkey(run: Run, tmp_path: Path) -> None:
+    """It proves nothing by itself: it needs the thumbprint its holder read out, and that of no other."""
+    opening = OpeningKey.generate()
+    passkey = Passkey(rp_id="issuer.example", origins=("https://issuer.example",))
+    key = SigningKey.generate(Algorithm.ES256)
+    card = HolderCard.made(Signatory(key.public, passkey), opening.public)
+    (tmp_path / "card.json").write_text(card.model_dump_json(exclude_none=True))
+    enrol = ("enrol", "issuer", "her.jpg", "--holder", "card.json", "--out", "p.jwe", *ENROL)
+    other = HolderCard.made(Signatory(key.public, passkey), OpeningKey.generate().public)
+    for confirmed in ((), ("--thumbprint", other.thumbprint), ("--thumbprint", key.public.thumbprint)):
+        with pytest.raises(InputError) as error:
+            run(*enrol, *confirmed)
+        assert error.value.code == "input.holder" and "--thumbprint" in error.value.remedy
+    with pytest.raises(InputError, match="none of these"):
+        run(*enrol, "--thumbprint", card.thumbprint, "--thumbprint", other.thumbprint)
+    assert run(*enrol, "--thumbprint", card.thumbprint)["subject"] == key.public.thumbprint
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (("--supplied", "--liveness", "supervised_session"), "handed in"),
+        (("--liveness", "none"), "liveness none"),
+        (("--liveness", "passive"), "liveness passive"),
+        (("--loa", "high", "--liveness", "supervised_session"), "this issuer"),
+        (("--liveness", "supervised_session"), ""),
+    ],
+)
+def test_level_below_the_one_asked_for(run: Run, tmp_path: Path, options: tuple[str, ...], why: str) -> None:
+    """Who asked for more is told what the credential is worth, why, and what edits need."""
+    her = person(tmp_path, "her")
+    enrol = ["enrol", "issuer", "her.jpg", "--holder", str(her.card), "--method", "m", "--loa", "substantial"]
+    done = CliRunner().invoke(issuer_command.app, [*enrol, "--out", "p.jwe", *options])
+    assert done.exit_code == 0 and why in done.output
+    assert ("was asked for" in done.output) == bool(why)
+    assert ("edits need low" in done.output) == ("self_asserted" in done.output)
+
+
+@pytest.mark.parametrize("level", ["simulated", "none"])
+def test_level_that_nobody_can_claim(run: Run, tmp_path: Path, level: str) -> None:
+    """Levels of no real issuer are no option, of an enrolment or of an issuer."""
+    her = person(tmp_path, "her")
+    enrol = ["enrol", "issuer", "her.jpg", "--holder", str(her.card), "--out", "p.jwe", "--method", "m"]
+    init = ["init", "other", "--name", NAME, "--status-uri", STATUS_URI]
+    for command, option in ((enrol, "--loa"), (init, "--highest")):
+        assert CliRunner().invoke(issuer_command.app, [*command, option, level]).exit_code == 2
+
+
+def test_review_of_a_childs_guardians_by_command(run: Run, tmp_path: Path) -> None:
+    """The case names the guardians it was prepared with, and only those are let in by it."""
+    her, mother, aunt = (person(tmp_path, name) for name in ("her", "mother", "aunt"))
+    run("review", "reviewer", "issuer", "--key", "reviewer.json")
+    child = ("--holder", her.card, "--birthdate", "2019-02-03", *ENROL)
+
+    def by(guardian: SimpleNamespace) -> tuple[object, ...]:
+        return ("--guardian", guardian.card, "--relation", "parent", "--proof", "file")
+
+    run("enrol", "issuer", "her.jpg", *child, *by(mother), "--out", "p.jwe")
+    prepare = ("review", "prepare", "issuer", "passport.jpg", "her-again.jpg", "--holder", her.card)
+    prepared = run(*prepare, "--guardian", aunt.card, "--out", "case.json", "--page", ".")
+    assert aunt.key.public.thumbprint in (tmp_path / prepared["page"]).read_text()
+    sign = ("review", "decide", "case.json", "accept", "--key", "reviewer.json", "--out", "decision.jwt")
+    run(*sign, "--liveness", "supervised_session")
+    with pytest.raises(EnrolmentRefused):
+        run("enrol", "issuer", "her-again.jpg", *child, *by(aunt), "--out", "q.jwe")
+    decided = ("--review", "decision.jwt")
+    run("enrol", "issuer", "her-again.jpg", *child, *by(aunt), *decided, "--out", "q.jwe")
+
+
+def test_refusal_by_command_is_logged_at_once(run: Run, tmp_path: Path) -> None:
+    """With the issuer's folder at hand, a refusal is in its log when the decision is written, once."""
+    her = person(tmp_path, "her")
+    run("review", "reviewer", "issuer", "--key", "reviewer.json")
+    prepare = ("review", "prepare", "issuer", "passport.jpg", "her.jpg", "--holder", her.card)
+    run(*prepare, "--out", "case.json", "--page", ".")
+    decide = ("review", "decide", "case.json", "refuse", "--key", "reviewer.json")
+    live = ("--liveness", "supervised_session", "--folder", "issuer")
+    SigningKey.generate().save(tmp_path / "stranger.json")
+    with pytest.raises(ConsentInvalid):
+        run(*decide[:-1], "stranger.json", *live, "--out", "d.jwt")
+    assert not (tmp_path / "d.jwt").exists()
+    assert run(*decide, *live, "--out", "d.jwt")["recorded"] is True
+    desk = open_desk(tmp_path / "issuer", clock=lambda: int(time.time()))
+    assert json.loads(desk.store.leaf(desk.store.log_state().size - 1))["event"] == "review"
+    with pytest.raises(InputError):
+        run(*decide, *live, "--out", "d.jwt")
+    with pytest.raises(ConsentInvalid):
+        run(*decide, *live, "--out", "e.jwt")
+    assert run(*decide, *live[:2], "--out", "e.jwt")["recorded"] is False
+
+
+def test_trust_list_that_cannot_be_written(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The list before stays whole when the new one cannot be written."""
+    trust = ("trust", "issuer", "--anchor", "anchor.key.json", "--anchor-public", "anchor.json")
+    run(*trust, "--out", "trust.jwt")
+    before = (tmp_path / "trust.jwt").read_bytes()
+
+    def broken(*_: object) -> None:
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(os, "fsync", broken)
+    with pytest.raises(InputError):
+        run(*trust, "--out", "trust.jwt")
+    assert (tmp_path / "trust.jwt").read_bytes() == before
 
 
 class TestObserve:

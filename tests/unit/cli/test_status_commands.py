@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,16 +13,17 @@ from status_world import ANCHOR, jws
 
 from consent_edit import operator_folder
 from consent_edit.cli import issuer_status, operator_status
-from consent_edit.consent.issuing.folder import create_issuer, open_issuer, trust_list
+from consent_edit.consent.issuing.folder import STATUS_DB, open_issuer, trust_list
 from consent_edit.consent.issuing.issue import Issuer
 from consent_edit.consent.keys import SigningKey
 from consent_edit.consent.signatory import Signatory
 from consent_edit.consent.status import fetch as status_fetch
 from consent_edit.consent.status.fetch import StatusFetcher
-from consent_edit.consent.status.lists import StatusValue
+from consent_edit.consent.status.lists import StatusValue, put_status_list
 from consent_edit.consent.status.server import StatusServer
 from consent_edit.encoding import canonical_json
-from consent_edit.errors import InputError, Unavailable
+from consent_edit.enrolment.office import create_office
+from consent_edit.errors import InputError, StoreUnavailable, Unavailable
 from consent_edit.operator import unix_now
 from consent_edit.vocabulary import Environment
 
@@ -48,7 +50,7 @@ def make(tmp_path: Path) -> Callable[..., Town]:
     """Makes the town, the operator with these status addresses."""
 
     def made(*uris: str) -> Town:
-        service = create_issuer(tmp_path / "issuer", name="https://issuer.example", status_uri=URI)
+        service = create_office(tmp_path / "issuer", name="https://issuer.example", status_uri=URI)
         entries = service.trust_entries(now=unix_now(), lifetime=86_400)
         claims = trust_list([entries], environment=Environment.PRODUCTION, now=unix_now(), lifetime=86_400)
         operator_folder.create(
@@ -92,6 +94,37 @@ def test_published_withdrawn_and_published_again(
     issuer_status.withdrawal(town.issuer, request)
     issuer_status.publish(town.issuer, town.operator / "status")
     assert town.read(idx) is StatusValue.REVOKED
+
+
+def test_yesterdays_database_is_not_published(make: Callable[..., Town], tmp_path: Path) -> None:
+    """Put back alone, or with its register, an old database publishes nothing over the newer list."""
+    town, key = make(URI), SigningKey.generate()
+    (idx,) = town.service.status.allot([Signatory(key.public)])
+    issuer_status.publish(town.issuer, town.operator / "status")
+    town.service.status.close()
+    shutil.copytree(town.issuer, tmp_path / "yesterday")
+    request = tmp_path / "withdrawal.jwt"
+    request.write_text(jws(idx, key, uri=URI))
+    issuer_status.withdrawal(town.issuer, request)
+    issuer_status.publish(town.issuer, town.operator / "status")
+    shutil.copy(tmp_path / "yesterday" / STATUS_DB, town.issuer / STATUS_DB)
+    for folder in (town.issuer, tmp_path / "yesterday"):
+        with pytest.raises(StoreUnavailable) as error:
+            issuer_status.publish(folder, town.operator / "status")
+        assert error.value.code == "check.status-rollback"
+        assert town.read(idx) is StatusValue.REVOKED
+    with pytest.raises(StoreUnavailable):
+        issuer_status.serve(town.issuer, port=0)
+
+
+@pytest.mark.parametrize("there", ["no list", "a.b.c", "e30.e30.e30"])
+def test_published_over_what_is_no_list(make: Callable[..., Town], there: str) -> None:
+    """What no verifier would read is no reason to hold a list back."""
+    town = make(URI)
+    put_status_list(town.operator / "status", URI, there)
+    issuer_status.publish(town.issuer, town.operator / "status")
+    town.service.status.allot([Signatory(SigningKey.generate().public)])
+    assert town.read(0) is StatusValue.VALID
 
 
 def test_served_until_interrupted(

@@ -223,6 +223,52 @@ def test_binding_for_a_subject_request(hers: Town) -> None:
     assert hers.leaks() == []
 
 
+@pytest.mark.parametrize(
+    ("nonce", "purpose", "meaning"),
+    [
+        ("export.n1", "export", "told all that is held"),
+        ("erase.n1", "erase", "be ERASED"),
+        ("object.n1", "object", "no picture of you be edited"),
+        ("lift.n1", "lift", "take back your word"),
+        ("renew.n1", "renew", "a new credential"),
+        ("n" * 22, "unknown", "UNKNOWN"),
+        ("delete.n1", "unknown", "UNKNOWN"),
+    ],
+)
+def test_erasure_passed_off_as_something_else(hers: Town, nonce: str, purpose: str, meaning: str) -> None:
+    """``bind`` says what she asks for by the nonce, before she hands it over; or that nobody knows."""
+    words = ("bind", hers.place / "w", "--audience", AUDIENCE, "--nonce", nonce, "--out", hers.place / "b")
+    said = hers.run(*words)
+    assert said["purpose"] == purpose
+    assert meaning in str(said["meaning"])
+    plain = CliRunner().invoke(wallet_cli.app, list(map(str, words)), catch_exceptions=False)
+    assert meaning in plain.stdout
+
+
+def test_a_credential_of_another_issuer_needs_her_word(hers: Town) -> None:
+    """``receive`` keeps what is there, until she says ``--replace``."""
+    place = hers.place
+    hers.world = ConsentWorld.make(name="https://elsewhere.example")
+    hers.enrol("q", "w/holder.json")
+    with pytest.raises(InputError, match="another issuer"):
+        hers.run("receive", place / "w", place / "q.jwe")
+    (held,) = Wallet.open(place / "w")._keeper.read().credentials
+    assert read_credential(held.credential).iss == "https://issuer.example"
+    assert hers.run("receive", place / "w", place / "q.jwe", "--replace")["grants_left"] == 32
+    (held,) = Wallet.open(place / "w")._keeper.read().credentials
+    assert read_credential(held.credential).iss == "https://elsewhere.example"
+
+
+def test_cards_on_the_disk_are_known_by_their_proof_and_thumbprint(town: Town) -> None:
+    """``init`` writes signed cards and says the thumbprint that a holder reads out to her issuer."""
+    said = town.run("init", town.place / "w", "--credentials", 2)
+    cards = [read_wire(HolderCard, Path(path).read_bytes()) for path in said["holders"]]  # type: ignore[union-attr]
+    assert [card.verified().thumbprint for card in cards] == said["thumbprints"]
+    plain = CliRunner().invoke(wallet_cli.app, ["init", str(town.place / "v")], catch_exceptions=False)
+    card = read_wire(HolderCard, (town.place / "v" / "holder.json").read_bytes())
+    assert card.thumbprint in plain.stdout
+
+
 def test_a_batch_of_credentials(town: Town) -> None:
     """``init --credentials`` writes a card each; all packages are received, from one file or several."""
     place = town.place

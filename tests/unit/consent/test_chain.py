@@ -198,10 +198,10 @@ def test_the_leafs_extended_usage_is_left_alone() -> None:
 
 
 def test_names_are_the_uri_or_the_host() -> None:
-    """The name is the URI exactly, or an https URL on the host of the DNS name."""
-    by_host = MIDDLE.leaf(name=DNS)
-    assert key_of([by_host, MIDDLE])
-    assert key_of([by_host, MIDDLE], name=f"{ISSUER}/tenants/1")
+    """The name is the URI exactly, whatever follows the host, or https and the DNS name alone."""
+    assert key_of([MIDDLE.leaf(name=DNS), MIDDLE])
+    tenant = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(f"{ISSUER}/tenants/1?a=b#status")])
+    assert key_of([MIDDLE.leaf(name=tenant), MIDDLE], name=f"{ISSUER}/tenants/1?a=b#status")
     plain = x509.SubjectAlternativeName([x509.UniformResourceIdentifier("urn:issuer:1")])
     assert key_of([MIDDLE.leaf(name=plain), MIDDLE], name="urn:issuer:1")
 
@@ -219,6 +219,13 @@ def test_names_are_the_uri_or_the_host() -> None:
         (DNS, "https://evil.example#issuer.example"),
         (DNS, "https://issuer.example:8443"),
         (DNS, "http://issuer.example"),
+        (DNS, "HTTPS://issuer.example"),
+        (DNS, f"{ISSUER}/"),
+        (DNS, f"{ISSUER}/tenants/1"),
+        (DNS, f"{ISSUER}?tenant=1"),
+        (DNS, f"{ISSUER}#status"),
+        (DNS, f"{ISSUER}#"),
+        (DNS, f"{ISSUER}?"),
         (DNS, "issuer.example"),
         (DNS, "https://[issuer.example"),
         (x509.SubjectAlternativeName([x509.DNSName("*.example")]), ISSUER),
@@ -583,6 +590,18 @@ def test_anchors_are_read() -> None:
     """A CA is an anchor, a root or not."""
     for party in (ROOT, MIDDLE):
         assert read_anchor(party.text) == party.certificate
+
+
+def test_signature_with_unused_bits() -> None:
+    """A certificate has one spelling: a signature that says its last bit is unused is another."""
+    for _ in range(200):
+        leaf = MIDDLE.leaf()
+        if not leaf.certificate.signature[-1] & 1:
+            break
+    der = bytearray(leaf.certificate.public_bytes(Encoding.DER))
+    der[-len(leaf.certificate.signature) - 1] = 1
+    assert status_of([base64.b64encode(der).decode(), MIDDLE]) is MALFORMED
+    assert key_of([leaf, MIDDLE])
 
 
 DER = [party.certificate.public_bytes(Encoding.DER) for party in (LEAF, MIDDLE, ROOT)]

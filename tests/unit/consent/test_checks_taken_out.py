@@ -54,6 +54,7 @@ NO_KEY_BINDING = "if not disclosures or disclosures.pop()"
 LENIENT = "parse_json(__import__('base64').urlsafe_b64decode(encoded + '=='))"
 PAYLOAD_OF = "__import__('consent_edit.encoding').encoding.b64url_decode"
 ANY_ENTRY = f'{{"status_list":{{"idx":0,"uri":"{STATUS_URI}"}}}}'
+ANYBODY_S_ENTRY = (verify, "if not credential.hands_out(grant.status.status_list):", "if False:")
 ANY_ISSUER = (
     trust,
     "if found is None or not self.in_force(now):",
@@ -106,6 +107,11 @@ OF_VERIFY = [
         7,
         (binding, "if len({(entry.model,", "if False and len({(entry.model,"),
         frees="two_templates_for_one_embedder",
+    ),
+    cut(
+        7,
+        (binding, "if len(set(value)) != len(value):", "if False:"),
+        frees="status_entry_handed_out_twice",
     ),
     cut(
         8,
@@ -163,6 +169,7 @@ OF_VERIFY = [
             "status: StatusClaim\n",
             f"status: StatusClaim = StatusClaim.model_validate_json('{ANY_ENTRY}')\n",
         ),
+        ANYBODY_S_ENTRY,
         frees="grant_without_a_status_entry",
     ),
     cut(12, (grant, "if self.exp <= self.nbf:", "if False:"), frees="grant_that_ends_before_it_begins"),
@@ -221,6 +228,16 @@ OF_VERIFY = [
         22,
         (verify, '    _not_revoked("grant", ', '    _ = ("grant", '),
         frees="grant_withdrawn grant_points_beyond_the_list",
+    ),
+    cut(
+        22,
+        ANYBODY_S_ENTRY,
+        frees="guardians_made_to_sign_what_they_cannot_withdraw grant_under_a_credential_without_entries",
+    ),
+    cut(
+        22,
+        (binding, "entry.uri == handed.uri and ", ""),
+        frees="grant_under_the_same_place_of_another_list",
     ),
     cut(23, (verify, "if grant.max_uses and record", "if False and record"), frees="grant_used_up"),
     cut(

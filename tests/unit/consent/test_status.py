@@ -179,8 +179,29 @@ def test_a_list_rolled_back_by_a_mirror(world: StatusWorld) -> None:
     assert world.read() is V.REVOKED
     world.statuses.push(old, NOW)
     assert world.read() is V.REVOKED
-    world.statuses.push(world.list(entries=b"\x00\x00", iat=NOW + 1), NOW)
-    assert world.read() is V.VALID
+    world.statuses.push(world.list(entries=b"\x00\x02", iat=NOW + 1), NOW)
+    assert [world.read(idx) for idx in (0, 1, 9)] == [V.REVOKED, V.VALID, V.REVOKED]
+
+
+@pytest.mark.parametrize(
+    ("bits", "before", "after", "read"),
+    [
+        (1, b"\x81", b"\x02", b"\x83"),
+        (2, b"\x39", b"\x00", b"\x01"),  # 1, 2, 3, 0: only the first is for good
+        (4, b"\x31", b"\x42", b"\x41"),
+        (8, b"\x01", b"\x00", b"\x01"),
+        (8, b"\x03", b"\x00", b"\x00"),
+        (1, b"\x01\x00", b"\x00", b"\x00"),
+    ],
+)
+def test_list_signed_from_yesterdays_database(
+    world: StatusWorld, bits: int, before: bytes, after: bytes, read: bytes
+) -> None:
+    """A newer list of the same shape brings back no entry that was read as invalid; suspended ones it may."""
+    for number, entries in enumerate((before, after)):
+        token = world.list(bits=bits, entries=entries, iat=NOW + number)
+        world.statuses.take(verify_status_list(STATUS_URI, token, NOW + 1, world.trust), world.trust)
+    assert world.statuses._lists[STATUS_URI, world.trust.digest].entries == read
 
 
 def test_of_two_lists_of_the_same_second_the_worse_entry_counts(world: StatusWorld) -> None:

@@ -144,6 +144,13 @@ def two_templates_for_one_embedder(world: ConsentWorld, person: Person) -> Conse
     return world.verify(person.recredential(person.present(), face_template=entries))
 
 
+@attack(7, S.MALFORMED)
+def status_entry_handed_out_twice(world: ConsentWorld, person: Person) -> ConsentResult:
+    places = [one.idx for one in person.enrolment.stock]
+    entries = {"uri": STATUS_URI, "idx": [*places, places[0]]}
+    return world.verify(person.recredential(person.present(), grant_entries=entries))
+
+
 @attack(5, S.ISSUER_UNTRUSTED)
 def credential_type_the_issuer_may_not_issue(world: ConsentWorld, person: Person) -> ConsentResult:
     return world.verify(person.recredential(person.present(), vct=SIMULATED_VCT))
@@ -444,8 +451,28 @@ def grant_withdrawn(world: ConsentWorld, person: Person) -> ConsentResult:
 
 @attack(22, S.STATUS_UNAVAILABLE)
 def grant_points_beyond_the_list(world: ConsentWorld, person: Person) -> ConsentResult:
+    own = person.recredential(person.present(), grant_entries={"uri": STATUS_URI, "idx": [LIST_SIZE]})
     status = {"status_list": {"uri": STATUS_URI, "idx": LIST_SIZE}}
-    return world.verify(person.regrant(person.present(), status=status))
+    return world.verify(person.regrant(own, status=status))
+
+
+@attack(22, S.STATUS_UNAVAILABLE)
+def guardians_made_to_sign_what_they_cannot_withdraw(world: ConsentWorld, _: Person) -> ConsentResult:
+    child, accomplice = world.person(birthdate=MINOR_BIRTHDATE), world.person(face(2))
+    status = {"status_list": accomplice.enrolment.stock[5].model_dump()}
+    return world.verify(child.regrant(child.present(), status=status))
+
+
+@attack(22, S.STATUS_UNAVAILABLE)
+def grant_under_the_same_place_of_another_list(world: ConsentWorld, person: Person) -> ConsentResult:
+    good = person.present()
+    elsewhere = {"uri": "https://courier.example/status", "idx": [one.idx for one in person.enrolment.stock]}
+    return world.verify(person.recredential(good, grant_entries=elsewhere))
+
+
+@attack(22, S.STATUS_UNAVAILABLE)
+def grant_under_a_credential_without_entries(world: ConsentWorld, person: Person) -> ConsentResult:
+    return world.verify(person.recredential(person.present(), grant_entries=...))
 
 
 @attack(23, S.EXHAUSTED)

@@ -32,6 +32,7 @@ from consent_edit.consent.holder.drafting import draft_grant
 from consent_edit.consent.holder.held import HeldGrant, read_grant
 from consent_edit.consent.holder.notice import notice_text, verified_notice
 from consent_edit.consent.holder.notice_words import Language
+from consent_edit.consent.holder.presence import Asked
 from consent_edit.consent.holder.wallet import PendingGrant, Wallet
 from consent_edit.consent.issuing.issue import Enrolment
 from consent_edit.consent.jose import sign_compact, unverified
@@ -61,14 +62,13 @@ TERMS = {
 
 def enrol(world: ConsentWorld, *holders: Signatory, **changes: object) -> tuple[Enrolment, ...]:
     """Credentials of one person for these keys."""
-    asked = {"birthdate": ADULT_BIRTHDATE, "guardians": (), **changes}
+    asked = {"birthdate": ADULT_BIRTHDATE, "guardians": (), "now": NOW, **changes}
     return world.issuer.enrol_batch(
         [capture(face(1))],
         holders=holders,
         models=MODELS,
         thresholds=load_thresholds(),
         evidence=LIVENESS,
-        now=NOW,
         **asked,  # type: ignore[arg-type]
     )
 
@@ -254,6 +254,15 @@ def _one_entry_of_the_courier(world: ConsentWorld, wallet: Wallet) -> str:
     return package(wallet, own, stock=(strange, *own.stock[1:]))
 
 
+def _credential_without_entries(world: ConsentWorld, wallet: Wallet) -> str:
+    (own,) = enrol(world, wallet.holder)
+    presented = sd_jwt.parse(own.credential)
+    claims = {name: value for name, value in unverified(presented.jwt)[1].items() if name != "grant_entries"}
+    disclosures = own.credential.split("~")[1:-1]
+    text = sd_jwt.join(sign_compact(claims, world.issuer.key, typ="dc+sd-jwt"), disclosures)
+    return package(wallet, own, credential=text)
+
+
 def _sealed_to_somebody_else(world: ConsentWorld, wallet: Wallet) -> str:
     (own,) = enrol(world, wallet.holder)
     plain = CredentialPackage(credential=own.credential, stock=own.stock)
@@ -277,6 +286,7 @@ def _no_credential(_: ConsentWorld, wallet: Wallet) -> str:
         _stock_cut_short,
         _stock_taken_out,
         _one_entry_of_the_courier,
+        _credential_without_entries,
         _sealed_to_somebody_else,
         _altered_on_the_way,
         _no_credential,
@@ -343,18 +353,130 @@ def test_received_again_a_batch_keeps_who_was_shown_what() -> None:
     key = wallet.grant(**TERMS).claims().cnf.jkt  # type: ignore[arg-type]
     wallet.accept(*batch)
     assert wallet.grant(**TERMS).claims().cnf.jkt == key  # type: ignore[arg-type]
+    kept = [(one.credential, one.superseded) for one in wallet._keeper.read().credentials]
+    assert kept == [(one.credential, False) for one in batch]
 
 
-def test_an_expired_credential_is_shown_to_nobody() -> None:
-    """After its end neither a grant nor a key binding is made with it."""
+def test_under_an_expired_credential_nothing_is_granted() -> None:
+    """After its end no grant is made with it."""
     wallet = ConsentWorld.make().person().wallet
-    later = NOW + 181 * DAY
-    for ask in (
-        lambda: wallet.bind(AUDIENCE, "n" * 22, later),
-        lambda: wallet.grant(**{**TERMS, "now": later}),  # type: ignore[arg-type]
-    ):
-        with pytest.raises(InputError, match="no credential in force"):
-            ask()
+    with pytest.raises(InputError, match="no credential in force"):
+        wallet.grant(**{**TERMS, "now": NOW + 181 * DAY})  # type: ignore[arg-type]
+
+
+def test_an_expired_credential_still_shows_whose_data_a_service_holds() -> None:
+    """To be told and to have erased what is held of her she needs no new enrolment; consent it is none."""
+    world = ConsentWorld.make()
+    wallet, later = world.person().wallet, NOW + 181 * DAY
+    bound, asked = wallet.bind(AUDIENCE, "export.n", later), {"audience": AUDIENCE, "nonce": "export.n"}
+    shown = sd_jwt.verify_presentation(bound, world.trust, now=later, lapsed=True, **asked)
+    assert shown.holder == wallet.holder
+    with pytest.raises(ConsentInvalid) as refused:
+        sd_jwt.verify_presentation(bound, world.trust, now=later, **asked)
+    assert refused.value.status is ConsentStatus.EXPIRED
+
+
+def test_a_credential_in_force_is_shown_before_an_expired_one() -> None:
+    """A service that knows neither is shown the one that still counts."""
+    world, wallet = ConsentWorld.make(), Wallet(SigningKey.generate())
+    cards = [card.signatory() for card in wallet.cards(2)]
+    (old,) = enrol(world, cards[0])
+    (new,) = enrol(world, cards[1], now=NOW + 100 * DAY)
+    wallet.accept(old, new)
+    bound = wallet.bind(AUDIENCE, "n", NOW + 181 * DAY)
+    assert bound.split("~")[0] == new.credential.split("~")[0]
+
+
+def test_an_empty_wallet_shows_nobody() -> None:
+    """Without a credential there is nothing to bind."""
+    with pytest.raises(InputError, match="has no credential"):
+        Wallet(SigningKey.generate()).bind(AUDIENCE, "n", NOW)
+
+
+def test_a_package_delivered_twice_at_once() -> None:
+    """One status entry never serves two grants, so neither credential nor entries may stand twice."""
+    world, wallet = ConsentWorld.make(), Wallet(SigningKey.generate())
+    sealed = package(wallet, *enrol(world, wallet.holder))
+    with pytest.raises(InputError, match="stands twice"):
+        wallet.receive_sealed(sealed, sealed)
+    assert wallet.grants_left == 0
+
+
+def test_two_credentials_that_name_the_same_entries() -> None:
+    """An issuer that hands the same entries out twice is not believed."""
+    person = ConsentWorld.make().person()
+    other = person.recredential(person.present(), evidence={"loa": "low", "method": "m", "liveness": ""})
+    stock = person.enrolment.stock
+    wallet = Wallet(person.key)
+    packages = [
+        CredentialPackage(credential=credential, stock=stock).sealed(wallet.card.sealing_key())
+        for credential in (person.enrolment.credential, other.credential)
+    ]
+    with pytest.raises(InputError, match="stands twice"):
+        wallet.receive_sealed(*packages)
+    wallet.receive_sealed(packages[1])
+
+
+def test_package_of_an_unknown_issuer_pushed_on_her() -> None:
+    """It does not take a true credential's place, unless she says that she changed the issuer."""
+    world, elsewhere = ConsentWorld.make(), ConsentWorld.make(name="https://elsewhere.example")
+    wallet = world.person().wallet
+    before = wallet._keeper.read()
+    sealed = package(wallet, *enrol(elsewhere, wallet.holder))
+    with pytest.raises(InputError, match="another issuer") as refused:
+        wallet.receive_sealed(sealed)
+    assert "--replace" in refused.value.remedy
+    assert wallet._keeper.read() == before
+    wallet.receive_sealed(sealed, replace=True)
+    held = wallet.grant(**TERMS)  # type: ignore[arg-type]
+    assert elsewhere.verify(held.presentation()).status is ConsentStatus.VERIFIED
+
+
+def test_a_credential_under_which_grants_live_is_not_dropped() -> None:
+    """Superseded, it makes no grant more; drafts under it are finished, and its service still knows her."""
+    world, wallet = ConsentWorld.make(), Wallet(SigningKey.generate())
+    first, second, third = (card.signatory() for card in wallet.cards(3))
+    old = enrol(world, first, second, third)
+    wallet.accept(*old)
+    places = ["https://a.example", "https://b.example", "https://c.example"]
+    held = [wallet.grant(**{**TERMS, "audience": place}) for place in places]  # type: ignore[arg-type]
+    wallet.withdraw(held[2].jti, NOW)
+    wallet.accept(*enrol(world, first))
+    assert wallet.grants_left == 32
+    kept = [one.credential for one in wallet._keeper.read().credentials if one.superseded]
+    assert kept == [held[0].credential, held[1].credential]
+    assert [wallet.key_for(place) for place in places] == [
+        first.thumbprint,
+        second.thumbprint,
+        first.thumbprint,
+    ]
+    bound = sd_jwt.verify_presentation(
+        wallet.bind(places[1], "n", NOW), world.trust, audience=places[1], nonce="n", now=NOW
+    )
+    assert bound.holder == second
+    for place in places:
+        again = wallet.grant(**{**TERMS, "audience": place})  # type: ignore[arg-type]
+        assert again.claims().cnf.jkt == first.thumbprint
+    for place in places:
+        assert again.credential.startswith(wallet.bind(place, "n", NOW).split("~")[0])
+    wallet.withdraw(held[0].jti, NOW)
+    wallet.withdraw(held[1].jti, NOW)
+    wallet.accept(*enrol(world, first))
+    assert [one.superseded for one in wallet._keeper.read().credentials] == [False, True]
+
+
+def test_a_draft_under_a_superseded_credential_is_finished() -> None:
+    """What waited for guardians when the new credential came can still be signed and presented."""
+    family = Family.make()
+    named = [
+        guardian(SigningKey.generate()).model_copy(update={"jwk": one.public.export()})
+        for one in family.guardians
+    ]
+    (new,) = enrol(family.world, family.child.holder, birthdate=MINOR_BIRTHDATE, guardians=named)
+    family.child.accept(new)
+    assert [one.superseded for one in family.child._keeper.read().credentials] == [False, True]
+    held = family.child.finish_grant(family.draft.jti, *family.cosigned())
+    assert family.status(held) is ConsentStatus.VERIFIED
 
 
 def test_key_binding_discloses_nothing_of_the_face() -> None:
@@ -660,6 +782,58 @@ def test_what_needs_a_key_says_so_in_a_passkeys_wallet() -> None:
     ):
         with pytest.raises(InputError, match="a passkey signs for this wallet"):
             ask()
+
+
+def test_a_passkey_shows_who_she_is() -> None:
+    """Her passkey signs the key binding's challenge, and the service knows her, her template shown or not."""
+    holder = PasskeyHolder.make()
+    for disclose in (False, True):
+        shown = holder.wallet.begin_bind(AUDIENCE, "erase.n", NOW, disclose=disclose)
+        bound = holder.wallet.finish_bind(shown, holder.authenticator.answer(shown.challenge))
+        told = sd_jwt.verify_presentation(
+            bound, holder.world.trust, audience=AUDIENCE, nonce="erase.n", now=NOW
+        )
+        assert told.holder == holder.wallet.holder
+        assert ("face_template" in told.claims) is disclose
+    assert holder.wallet.key_for(AUDIENCE) == holder.wallet.subject
+
+
+def test_a_passkeys_showing_signed_by_another_or_for_another_nonce() -> None:
+    """An assertion over anything else, or by another passkey, makes no key binding."""
+    holder = PasskeyHolder.make()
+    shown, other = (holder.wallet.begin_bind(AUDIENCE, nonce, NOW) for nonce in ("export.n", "erase.n"))
+    for answer in (
+        holder.authenticator.answer(other.challenge),
+        SoftAuthenticator.make().answer(shown.challenge),
+    ):
+        with pytest.raises(ConsentInvalid):
+            holder.wallet.finish_bind(shown, answer)
+    with pytest.raises(InputError, match="no passkey signs"):
+        Wallet(SigningKey.generate()).finish_bind(shown, holder.authenticator.answer(shown.challenge))
+
+
+@pytest.mark.parametrize(("audience", "nonce"), [("", "n"), (AUDIENCE, ""), (AUDIENCE, "n" * 3000)])
+def test_showing_of_no_form(audience: str, nonce: str) -> None:
+    """What no service could read is not signed."""
+    with pytest.raises(ConsentInvalid):
+        ConsentWorld.make().person().wallet.bind(audience, nonce, NOW)
+
+
+@pytest.mark.parametrize(
+    ("nonce", "asked"),
+    [
+        *((f"{asked.value}.abc", asked) for asked in Asked),
+        ("abc", Asked.UNKNOWN),
+        ("erase", Asked.UNKNOWN),
+        ("erase.", Asked.UNKNOWN),
+        ("ERASE.abc", Asked.UNKNOWN),
+        ("export.erase.abc", Asked.EXPORT),
+        ("exporterase.abc", Asked.UNKNOWN),
+    ],
+)
+def test_what_a_nonce_is_for(nonce: str, asked: Asked) -> None:
+    """The letters before the first dot say it; anything else says nothing."""
+    assert Asked.by(nonce) is asked
 
 
 def test_a_guardian_with_a_passkey_cosigns() -> None:

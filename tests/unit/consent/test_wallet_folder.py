@@ -97,11 +97,12 @@ def test_a_wallet_survives_its_folder(tmp_path: Path) -> None:
     wallet = made(folder)
     held = wallet.grant_self(audience=AUDIENCE, operations={Operation.TONE}, now=NOW)
     again = Wallet.open(folder)
-    assert (again.subject, again.grants, again.card) == (wallet.subject, (held,), wallet.card)
+    assert (again.subject, again.grants) == (wallet.subject, (held,))
+    assert again.card.verified().thumbprint == wallet.card.thumbprint
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     card = read_wire(HolderCard, (folder / "holder.json").read_bytes())
-    assert card == wallet.card
+    assert card.verified().thumbprint == wallet.card.thumbprint
     assert SigningKey.load(folder / "holder.key.json").public.algorithm == "ES256"
     assert [path.name for path in folder.parent.iterdir()] == ["w"]
 

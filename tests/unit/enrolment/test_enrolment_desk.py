@@ -18,82 +18,44 @@ from enrolment_world import (
     MODELS,
     NEW_MODELS,
     NOW,
+    REVIEW,
     SEEN,
     STATUS_URI,
     Town,
     face,
+    flipped,
     guardian,
     holder,
+    leaves,
     photo,
+    refused,
+    reviewed,
 )
 
 from consent_edit.consent import sd_jwt
 from consent_edit.consent.binding import FaceBinding
 from consent_edit.consent.disclosure import reveal
+from consent_edit.consent.holder.presence import Asked
 from consent_edit.consent.issuing.issue import Enrolment
 from consent_edit.consent.jose import unverified
 from consent_edit.consent.keys import SigningKey
 from consent_edit.consent.match import Probe
-from consent_edit.consent.status.lists import inflate
 from consent_edit.enrolment import desk as desk_module
 from consent_edit.enrolment.audit import commitment, vault_name
 from consent_edit.enrolment.register import CLAIM_LIFETIME
-from consent_edit.enrolment.review import Finding, ShownPhoto, decide, prepare
+from consent_edit.enrolment.review import Finding
 from consent_edit.errors import ConsentInvalid, EnrolmentRefused, InputError, StoreUnavailable
-from consent_edit.intake.canonical import CanonicalImage
+from consent_edit.intake.digests import byte_digest
 from consent_edit.store.store import Store
 from consent_edit.vocabulary import Assurance, ConsentStatus, Environment
 
 HER, VICTIM, OTHER = face(1), face(2), face(3)
-REVIEW = "input.enrolment-review"
 
 
 def binding_of(enrolment: Enrolment) -> FaceBinding:
     """The whole credential."""
     parsed = sd_jwt.parse(enrolment.credential)
     return FaceBinding.model_validate_json(json.dumps(reveal(unverified(parsed.jwt)[1], parsed.disclosures)))
-
-
-def flipped(town: Town) -> set[int]:
-    """Status entries that are revoked or withdrawn."""
-    claims = unverified(town.issuer.status.token(town.clock()), limit=1 << 20)[1]
-    bits = inflate(claims["status_list"]["lst"])  # type: ignore[index, call-overload, arg-type]
-    return {idx for idx in range(len(bits) * 8) if bits[idx // 8] >> (idx % 8) & 1}
-
-
-def leaves(town: Town) -> list[dict[str, object]]:
-    """Every entry of the issuer's log."""
-    return [json.loads(town.store.leaf(index)) for index in range(town.store.log_state().size)]
-
-
-def reviewed(
-    town: Town, captures: list, *keys: SigningKey, by: SigningKey | None = None, **decision: object
-) -> str:
-    """A reviewer's decision that these captures may be enrolled under these keys."""
-    images = [CanonicalImage.of(np.full((8, 8, 3), 10 + n, np.uint8)) for n in range(len(captures) + 1)]
-    document, *shown = (
-        ShownPhoto(image, replace(capture, digest=image.digest))
-        for image, capture in zip(images, [captures[0], *captures], strict=True)
-    )
-    named = [key.public.thumbprint for key in keys]
-    case = prepare(document, shown, keys=named, roles=LIMITS.enrolment, now=town.clock())
-    case = case.model_copy(update={"photos": tuple(capture.digest for capture in captures)})
-    asked: dict[str, object] = {
-        "accepted": True,
-        "liveness": "supervised_session",
-        "now": town.clock(),
-        "finding": Finding.SAME_PERSON,
-        **decision,
-    }
-    return decide(case, by or town.reviewer, **asked)  # type: ignore[arg-type]
-
-
-def refused(town: Town, code: str = REVIEW) -> str:
-    """That the last log entry is a refusal of that code; why, as the private record has it."""
-    last = leaves(town)[-1]
-    assert (last["outcome"], last["code"]) == ("refused", code)
-    assert set(last["commitments"]) <= {"subject"}  # type: ignore[arg-type]
-    return str(town.store.decision(str(last["decision"]))["cause"])
 
 
 def test_enrolment_leaves_a_register_entry_and_a_log_entry() -> None:
@@ -173,13 +135,54 @@ def _aside(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def test_double_after_one_weight_file_changed() -> None:
-    """The embedder whose weight file stayed still finds a double; where both changed none can be found."""
+    """The embedder whose weight file stayed still finds a double."""
     town = Town.make()
     town.enrol([photo(VICTIM)], SigningKey.generate())
     half = {"face-embedding": MODELS["face-embedding"], "face-embedding-second": "d" * 64}
     with pytest.raises(EnrolmentRefused):
         town.enrol([photo(VICTIM, seed=1)], SigningKey.generate(), models=half)
     assert refused(town) == "duplicate"
+
+
+def test_double_after_both_weight_files_changed() -> None:
+    """While anybody in force cannot be compared nobody is enrolled without a review; renewals end that."""
+    town, key = Town.make(), SigningKey.generate()
+    first = town.enrol([photo(VICTIM)], key)
+    thief, stranger = SigningKey.generate(), [photo(OTHER)]
+    for seed in (1, 3):
+        with pytest.raises(EnrolmentRefused):
+            town.enrol([photo(face(seed))], thief, models=NEW_MODELS)
+        assert refused(town) == "incomparable"
+    review = reviewed(town, stranger, thief, finding=Finding.NEW)
+    town.enrol(stranger, thief, models=NEW_MODELS, review=review)
+    captures = [photo(VICTIM, seed=1)]
+    review = reviewed(town, captures, key, finding=Finding.NEW)
+    town.renew(first, key, captures, models=NEW_MODELS, review=review)
+    town.enrol([photo(HER)], SigningKey.generate(), models=NEW_MODELS)
+    with pytest.raises(EnrolmentRefused):
+        town.enrol([photo(VICTIM, seed=2)], SigningKey.generate(), models=NEW_MODELS)
+    assert refused(town) == "duplicate"
+
+
+def test_credentials_that_ended_block_nobody() -> None:
+    """Who has no credential in force any more need not be compared."""
+    town = Town.make()
+    town.enrol([photo(VICTIM)], SigningKey.generate())
+    town.clock.now += 181 * DAY
+    town.enrol([photo(HER)], SigningKey.generate(), models=NEW_MODELS)
+
+
+def test_only_pair_scores_stand_in_the_leaf() -> None:
+    """How alike somebody is to others of the register is in the private record, never in the public leaf."""
+    town, key = Town.make(), SigningKey.generate()
+    first = town.enrol([photo(HER), photo(HER, seed=1)], key)
+    with pytest.raises(EnrolmentRefused):
+        town.enrol([photo(HER, seed=2), photo(HER, seed=3)], SigningKey.generate())
+    town.renew(first, key, [photo(HER, seed=4), photo(HER, seed=5)])
+    for leaf in leaves(town):
+        assert set(leaf["scores"]) == {"pair"}  # type: ignore[call-overload]
+        kept = town.store.decision(str(leaf["decision"]))["scores"]
+        assert {"pair", "own", "register"} >= set(kept) > {"pair"}  # type: ignore[arg-type]
 
 
 def test_another_face_under_an_enrolled_key() -> None:
@@ -205,11 +208,12 @@ def test_minor_made_an_adult_by_a_second_enrolment() -> None:
 
 
 def test_minor_without_guardian_at_the_desk() -> None:
-    """The refusal is in the log before any face is looked at."""
+    """The refusal is in the log and no face was looked at: photos of two people are refused as a minor's."""
     town = Town.make()
     with pytest.raises(EnrolmentRefused, match="guardian"):
-        town.enrol([photo(HER)], SigningKey.generate(), birthdate=CHILD)
+        town.enrol([photo(HER), photo(VICTIM)], SigningKey.generate(), birthdate=CHILD)
     refused(town, "input.enrolment-guardian")
+    assert leaves(town)[-1]["scores"] == {}
     with pytest.raises(EnrolmentRefused, match="keys"):
         town.desk.enrol([photo(HER)], holders=(), models=MODELS, evidence=SEEN)
     refused(town, "input.enrolment-key")
@@ -393,6 +397,19 @@ class TestReview:
         assert new.entry in [one.entry for one in entry.issued]
         assert leaves(town)[-1]["reviewer"] == town.reviewer.public.thumbprint
 
+    def test_lost_key_of_nobody_found(self) -> None:
+        """Said to be enrolled, and not to be found: her old credentials would stay, so she is not let in."""
+        town, lost, key = Town.make(), SigningKey.generate(), SigningKey.generate()
+        old = town.enrol([photo(HER)], lost)
+        captures = [photo(OTHER)]  # other models, other numbers
+        review = reviewed(town, captures, key)
+        with pytest.raises(EnrolmentRefused, match="not found"):
+            town.enrol(captures, key, models=NEW_MODELS, review=review)
+        refused(town, "input.review")
+        town.desk.erase(old.subject)
+        review = reviewed(town, captures, key, finding=Finding.NEW)
+        town.enrol(captures, key, models=NEW_MODELS, review=review)
+
     def test_look_alike(self) -> None:
         """Another person of the same looks: both stay enrolled."""
         town, key = Town.make(), SigningKey.generate()
@@ -420,6 +437,71 @@ class TestReview:
         with pytest.raises(EnrolmentRefused):
             town.enrol(captures, key, review=reviewed(town, captures, key))
         assert refused(town) == "duplicate"
+
+    def test_refused_by_the_reviewer(self) -> None:
+        """A refusal shown at the desk is in the log with its reviewer, its words in the vault alone."""
+        town, key = Town.make(), SigningKey.generate()
+        captures = [photo(HER)]
+        review = reviewed(town, captures, key, accepted=False)
+        with pytest.raises(EnrolmentRefused, match="did not accept"):
+            town.enrol(captures, key, review=review)
+        refused(town, "input.review")
+        leaf = leaves(town)[-1]
+        assert leaf["reviewer"] == town.reviewer.public.thumbprint
+        (kept,) = town.store.subject_entries(vault_name(key.public.thumbprint))
+        data = kept["data"]
+        assert data["review"] == review  # type: ignore[index, call-overload]
+        digest, salt = byte_digest(review.encode()), data["salts"]["review"]  # type: ignore[index, call-overload]
+        assert leaf["commitments"]["review"] == commitment("review", digest, salt)  # type: ignore[index, call-overload, arg-type]
+        town.enrol(captures, key)
+
+    def test_accepted_review_is_kept(self) -> None:
+        """An acceptance is committed to and kept just so, and goes with the person."""
+        town, key = Town.make(), SigningKey.generate()
+        captures = [photo(HER)]
+        review = reviewed(town, captures, key, finding=Finding.NEW)
+        issued = town.enrol(captures, key, review=review)
+        assert "review" in leaves(town)[-1]["commitments"]  # type: ignore[operator]
+        (kept,) = town.store.subject_entries(vault_name(issued.subject))
+        assert kept["data"]["review"] == review  # type: ignore[index, call-overload]
+        town.desk.erase(issued.subject)
+        assert town.store.subject_entries(vault_name(issued.subject)) == ()
+
+    def test_decision_shown_to_another_issuer(self) -> None:
+        """A reviewer who sits at two desks decides for the one that asked."""
+        town, key = Town.make(), SigningKey.generate()
+        captures = [photo(HER)]
+        review = reviewed(town, captures, key, issuer="https://other.example", finding=Finding.NEW)
+        with pytest.raises(EnrolmentRefused, match="another issuer"):
+            town.enrol(captures, key, review=review)
+        refused(town, "input.review")
+
+    def test_refusal_recorded_at_once(self) -> None:
+        """It is in the log before anybody comes to the desk, once; its case is not decided again."""
+        town, key = Town.make(), SigningKey.generate()
+        captures = [photo(HER)]
+        review = reviewed(town, captures, key, accepted=False)
+        assert town.desk.record_refusal(review) == town.reviewer.public.thumbprint
+        leaf = leaves(town)[-1]
+        assert (leaf["event"], leaf["outcome"], leaf["code"]) == ("review", "refused", "input.review")
+        assert leaf["reviewer"] == town.reviewer.public.thumbprint
+        for again in (town.desk.record_refusal, lambda it: town.enrol(captures, key, review=it)):
+            with pytest.raises(ConsentInvalid) as error:
+                again(review)  # type: ignore[operator]
+            assert error.value.status is ConsentStatus.REPLAYED
+
+    def test_recorded_as_a_refusal_and_is_none(self) -> None:
+        """An acceptance, another issuer's decision and a stranger's are not recorded as refusals."""
+        town, key = Town.make(), SigningKey.generate()
+        captures = [photo(HER)]
+        good = reviewed(town, captures, key, finding=Finding.NEW)
+        foreign = reviewed(town, captures, key, accepted=False, issuer="https://other.example")
+        stranger = reviewed(town, captures, key, accepted=False, by=SigningKey.generate())
+        for token, kind in ((good, InputError), (foreign, EnrolmentRefused), (stranger, ConsentInvalid)):
+            with pytest.raises(kind):
+                town.desk.record_refusal(token)
+        assert leaves(town)[-1]["reviewer"] == ""
+        town.enrol(captures, key, review=good)
 
     def test_lost_key_does_not_change_the_day_of_birth(self) -> None:
         """A review of a lost key makes no minor an adult."""
@@ -471,6 +553,13 @@ class TestReview:
         with pytest.raises(EnrolmentRefused, match="weight file"):
             town.enrol(captures, key, review=review, models={})
         town.enrol(captures, key, review=review)
+
+
+def morph(*seeds: int) -> dict[str, np.ndarray]:
+    """A face that lies between several."""
+    faces = [face(seed) for seed in seeds]
+    sums = {role: np.sum([one[role] for one in faces], axis=0) for role in faces[0]}
+    return {role: (row / np.linalg.norm(row)).astype(np.float32) for role, row in sums.items()}
 
 
 class TestRenewal:
@@ -569,6 +658,43 @@ class TestRenewal:
             assert refused(town) == "other-face"
         with pytest.raises(EnrolmentRefused, match="same person"):
             town.renew(old, key, [photo(HER), photo(VICTIM)])
+
+    def test_photos_that_pass_for_somebody_else_too(self) -> None:
+        """What passes for her and for another is renewed only where a review found two people."""
+        limits = replace(LIMITS, enrol_face_embedding_second=0.5)
+        town, key = Town.make(thresholds=limits), SigningKey.generate()
+        old = town.enrol([photo(HER, 1.0)], key)
+        town.enrol([photo(VICTIM, 1.0)], SigningKey.generate())
+        between = [photo(morph(1, 2), 1.0)]
+        for finding in (None, Finding.NEW, Finding.SAME_PERSON):
+            review = reviewed(town, between, key, finding=finding) if finding else ""
+            with pytest.raises(EnrolmentRefused):
+                town.renew(old, key, between, review=review)
+            assert refused(town) == "duplicate"
+        review = reviewed(town, between, key, finding=Finding.OTHER_PERSON)
+        town.renew(old, key, between, review=review)
+
+    def test_renewal_where_somebody_cannot_be_compared(self) -> None:
+        """While somebody has templates of other weight files alone, a renewal needs a review too."""
+        town, key = Town.make(), SigningKey.generate()
+        town.enrol([photo(VICTIM)], SigningKey.generate())
+        captures = [photo(HER)]
+        review = reviewed(town, captures, key, finding=Finding.NEW)
+        old = town.enrol(captures, key, models=NEW_MODELS, review=review)
+        with pytest.raises(EnrolmentRefused):
+            town.renew(old, key, [photo(HER, seed=1)], models=NEW_MODELS)
+        assert refused(town) == "incomparable"
+        captures = [photo(HER, seed=2)]
+        review = reviewed(town, captures, key, finding=Finding.NEW)
+        town.renew(old, key, captures, models=NEW_MODELS, review=review)
+
+    def test_nonce_given_out_for_something_else(self) -> None:
+        """What she bound to object or to lift renews nothing."""
+        town, key = Town.make(), SigningKey.generate()
+        old = town.enrol([photo(HER)], key)
+        for asked in (Asked.OBJECT, Asked.LIFT):
+            with pytest.raises(ConsentInvalid, match="renew"):
+                town.renew(old, key, [photo(HER, seed=1)], nonce=town.desk.challenge(asked))
 
     def test_drift_by_renewals(self) -> None:
         """Every photo is held to the register: one far from it is refused though it matches its neighbour."""

@@ -11,22 +11,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from enrolment_world import DAY, LIMITS, NOW, face, photo
+from enrolment_world import DAY, LIMITS, NAME, NOW, face, photo
 from PIL import Image
 
 from consent_edit.consent.binding import LIVENESS_CAPS
 from consent_edit.consent.jose import sign_compact, unverified
 from consent_edit.consent.keys import SigningKey
+from consent_edit.consent.trust import CLOCK_SKEW
 from consent_edit.enrolment.review import (
     MAX_NOTE,
     REVIEW_TYP,
-    AcceptedReview,
     Finding,
     ReviewCase,
     ShownPhoto,
+    SignedReview,
     accepted_review,
     decide,
     prepare,
+    signed_review,
 )
 from consent_edit.enrolment.review_page import page, write_page
 from consent_edit.errors import ConsentInvalid, EnrolmentRefused, InputError
@@ -49,7 +51,7 @@ DOCUMENT, CAPTURE = shown(10), shown(20, seed=1)
 
 def case(**changes: object) -> ReviewCase:
     """One document, one capture, one key."""
-    asked: dict[str, object] = {"keys": (KEY,), "roles": ROLES, "now": NOW, **changes}
+    asked: dict[str, object] = {"issuer": NAME, "keys": (KEY,), "roles": ROLES, "now": NOW, **changes}
     return prepare(DOCUMENT, [CAPTURE], **asked)  # type: ignore[arg-type]
 
 
@@ -59,9 +61,10 @@ def decision(of: ReviewCase | None = None, by: SigningKey = REVIEWER, **changes:
     return decide(of or case(), by, **asked)  # type: ignore[arg-type]
 
 
-def check(token: str, **changes: object) -> AcceptedReview:
+def check(token: str, **changes: object) -> SignedReview:
     """The desk's question about the capture and the key."""
     asked: dict[str, object] = {
+        "issuer": NAME,
         "photos": {CAPTURE.image.digest},
         "keys": (KEY,),
         "spent": lambda _: False,
@@ -69,7 +72,9 @@ def check(token: str, **changes: object) -> AcceptedReview:
         **changes,
     }
     reviewers = asked.pop("reviewers", (STRANGER.public, REVIEWER.public))
-    return accepted_review(token, reviewers, **asked)  # type: ignore[arg-type]
+    signed = signed_review(token, reviewers)  # type: ignore[arg-type]
+    accepted_review(signed, **asked)  # type: ignore[arg-type]
+    return signed
 
 
 def test_accepted() -> None:
@@ -77,7 +82,7 @@ def test_accepted() -> None:
     found = check(decision(finding=Finding.SAME_PERSON, note="passport seen"))
     assert found.reviewer == REVIEWER.public.thumbprint
     assert found.decision.finding is Finding.SAME_PERSON and found.decision.note == "passport seen"
-    assert found.until > NOW + DAY
+    assert found.spending == (found.decision.case.id, NOW + DAY + CLOCK_SKEW)
 
 
 def test_reviewer_not_listed() -> None:
@@ -173,14 +178,14 @@ def test_decision_not_signed(changes: dict[str, object], says: str) -> None:
 def test_case_not_prepared(document: ShownPhoto, captures: list[ShownPhoto], keys: tuple[str, ...]) -> None:
     """Each picture shows one face that every embedder read, and is the one that was observed."""
     with pytest.raises(EnrolmentRefused):
-        prepare(document, captures, keys=keys, roles=ROLES, now=NOW)
+        prepare(document, captures, issuer=NAME, keys=keys, roles=ROLES, now=NOW)
 
 
 def test_case_says_how_alike_the_faces_are() -> None:
     """Scores per capture and embedder, in hundredths; low for another person."""
     stranger = shown(30)
     stranger = replace(stranger, capture=replace(stranger.capture, embeddings=photo(face(2)).embeddings))
-    found = prepare(DOCUMENT, [CAPTURE, stranger], keys=(KEY,), roles=ROLES, now=NOW)
+    found = prepare(DOCUMENT, [CAPTURE, stranger], issuer=NAME, keys=(KEY,), roles=ROLES, now=NOW)
     same, other = found.scores
     assert set(same) == set(ROLES) and min(same.values()) > 90 and max(other.values()) < 40
     assert found.document == DOCUMENT.image.digest and found.photos[0] == CAPTURE.image.digest
@@ -193,7 +198,11 @@ def test_page_for_the_reviewer(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
     assert "DELETE" in path.name and list(tmp_path.iterdir()) == [path]
     text = path.read_text()
-    assert one.id in text and "<script" not in text and "http" not in text.replace("http-equiv", "")
+    assert (
+        one.id in text
+        and "<script" not in text
+        and "http" not in text.replace("http-equiv", "").replace(NAME, "")
+    )
     (policy,) = re.findall(r'Content-Security-Policy" content="([^"]+)"', text)
     (style,) = re.findall(r"<style>(.*?)</style>", text)
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
@@ -214,6 +223,6 @@ def test_page_escapes_what_it_shows() -> None:
 def test_large_pictures_are_shown_small() -> None:
     """A page stays small enough to open: pictures are shown at 1024 pixels at most."""
     large = shown(40, size=1500)
-    one = prepare(large, [CAPTURE], keys=(KEY,), roles=ROLES, now=NOW)
+    one = prepare(large, [CAPTURE], issuer=NAME, keys=(KEY,), roles=ROLES, now=NOW)
     picture = re.findall(r"base64,([^']+)'", page(one, large, [CAPTURE]))[0]
     assert Image.open(io.BytesIO(base64.b64decode(picture))).size == (1024, 1024)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from enrolment_world import ADULT, DAY, MODELS, NAME, NOW, SEEN, STATUS_URI, Clock, face, holder, photo
+from status_world import jws
 
 from consent_edit.consent.issuing import folder as issuer_folder
 from consent_edit.consent.issuing import rotation as issuer_rotation
@@ -32,12 +33,16 @@ from consent_edit.consent.issuing.rotation import (
     rotate_key,
     rotate_status_key,
 )
+from consent_edit.consent.jose import unverified
 from consent_edit.consent.keys import SigningKey
 from consent_edit.consent.sd_jwt import parse, verify_credential
-from consent_edit.consent.status.lists import StatusLists, StatusValue
+from consent_edit.consent.signatory import Signatory
+from consent_edit.consent.status import service as service_module
+from consent_edit.consent.status.lists import StatusLists, StatusValue, inflate
 from consent_edit.consent.trust import TrustList
-from consent_edit.enrolment.office import create_office, open_desk
+from consent_edit.enrolment.office import create_office, keep_mark, open_desk, open_status_office
 from consent_edit.errors import ConsentInvalid, InputError, StoreUnavailable
+from consent_edit.store.store import Store
 from consent_edit.vocabulary import Assurance, Environment
 
 
@@ -291,3 +296,136 @@ def test_status_key_nobody_announced(place: Path) -> None:
     """A key that no trust list can name yet is not put in use."""
     with pytest.raises(InputError, match="announced"):
         rotate_status_key(place, now=NOW)
+
+
+def rotated(folder: Path) -> str:
+    """The whole change of the status key, from announcing to use."""
+    announce_status_key(folder)
+    return rotate_status_key(folder, now=NOW).thumbprint
+
+
+def test_status_key_change_refused(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the database refuses the change, the folder goes on with the old key, and may try again."""
+    old = open_issuer(place).status.public.thumbprint
+
+    def crowd(*_: object) -> None:
+        raise InputError("too many keys of this status service still count", code="input.status-key")
+
+    announce_status_key(place)
+    with monkeypatch.context() as patched, pytest.raises(InputError, match="too many"):
+        patched.setattr(service_module, "refuse_crowd", crowd)
+        rotate_status_key(place, now=NOW)
+    status = open_issuer(place).status
+    assert status.public.thumbprint == old and status.token(NOW)
+    status.close()
+    assert rotated(place) == open_issuer(place).status.public.thumbprint != old
+
+
+@pytest.mark.parametrize("breaks", ["write_private", "unlink"])
+@pytest.mark.parametrize("announced", [False, True])
+def test_status_key_change_cut_short(
+    place: Path, breaks: str, announced: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Broken off after database or key file, the old key signs nothing, and doing it again ends it."""
+    old = open_issuer(place).status.public.thumbprint
+    new = announce_status_key(place).thumbprint
+
+    def broken(*_: object, **__: object) -> None:
+        raise OSError("power cut")
+
+    with monkeypatch.context() as patched, pytest.raises(OSError, match="power cut"):
+        target = issuer_rotation if breaks == "write_private" else Path
+        patched.setattr(target, breaks, broken)
+        rotate_status_key(place, now=NOW)
+    status = open_issuer(place).status
+    if breaks == "write_private":
+        assert status.public.thumbprint == old and status.retired()
+        with pytest.raises(StoreUnavailable, match="retired"):
+            status.token(NOW)
+    status.close()
+    if announced:
+        new = announce_status_key(place).thumbprint
+    assert rotate_status_key(place, now=NOW).thumbprint == new
+    status = open_issuer(place).status
+    assert status.public.thumbprint == new and not status.retired() and status.token(NOW)
+    status.close()
+    assert rotated(place) == open_issuer(place).status.public.thumbprint != new
+
+
+class TestStatusRollback:
+    """An old status database put back brings nobody's consent back."""
+
+    @staticmethod
+    def flipped_since_backup(place: Path, tmp_path: Path, how: str) -> int:
+        """One entry, allotted before the database was copied and flipped after."""
+        key = SigningKey.generate()
+        status = open_status_office(place)
+        (idx,) = status.allot([Signatory(key.public)])
+        status.close()
+        shutil.copy(place / STATUS_DB, tmp_path / "yesterday")
+        if how == "withdraw":
+            status = open_status_office(place)
+            status.withdraw(jws(idx, key, uri=STATUS_URI))
+            status.close()
+        else:
+            open_desk(place, clock=Clock()).revoke(idx)
+        return idx
+
+    @pytest.mark.parametrize("how", ["withdraw", "revoke"])
+    def test_old_database_opens_for_nothing(self, place: Path, tmp_path: Path, how: str) -> None:
+        """Neither desk nor status list opens on it, and the error says what to do; the newest one serves."""
+        self.flipped_since_backup(place, tmp_path, how)
+        newest = (place / STATUS_DB).read_bytes()
+        shutil.copy(tmp_path / "yesterday", place / STATUS_DB)
+        for opening in (open_status_office, lambda folder: open_desk(folder, clock=Clock())):
+            with pytest.raises(StoreUnavailable) as error:
+                opening(place)
+            assert error.value.code == "check.status-rollback" and "newest" in error.value.remedy
+        (place / STATUS_DB).write_bytes(newest)
+        assert open_status_office(place).changes() == 1
+
+    def test_old_database_under_a_running_service(self, place: Path, tmp_path: Path) -> None:
+        """A service that has signed nothing since is stopped at its next signing."""
+        running = open_status_office(place)
+        assert running.token(NOW)
+        mark = Store.open(place / REGISTER_DB)
+        keep_mark(mark, 7)  # seven flips, as another process counted them in the newest file
+        with pytest.raises(StoreUnavailable) as error:
+            running.token(NOW + DAY)
+        assert error.value.code == "check.status-rollback"
+
+    def test_flip_by_another_process_while_signing(
+        self, place: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A count that was overtaken between reading and telling is read again, not taken for an old file."""
+        one, two = open_status_office(place), open_status_office(place)
+        (idx,) = two.allot([Signatory(SigningKey.generate().public)])
+        read, rest = one._changes, [lambda: two.revoke(idx)]
+
+        def overtaken() -> int:
+            found = read()
+            if rest:
+                rest.pop()()
+            return found
+
+        monkeypatch.setattr(one, "_changes", overtaken)
+        claims = unverified(one.token(NOW), limit=1 << 20)[1]
+        bits = inflate(claims["status_list"]["lst"])  # type: ignore[index, call-overload, arg-type]
+        assert bits[idx // 8] >> (idx % 8) & 1
+
+    def test_mark_that_cannot_be_written(self, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Without the mark nothing is signed; a withdrawal taken in stays, and the next signing counts it."""
+        status = open_status_office(place)
+        (idx,) = status.allot([Signatory(SigningKey.generate().public)])
+
+        def broken(*_: object) -> None:
+            raise StoreUnavailable("the disk is full")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Store, "raise_mark", broken)
+            for act in (lambda: status.revoke(idx), lambda: status.token(NOW)):
+                with pytest.raises(StoreUnavailable, match="full"):
+                    act()
+        status.close()
+        status = open_status_office(place)
+        assert status.changes() == 1 and status.token(NOW)

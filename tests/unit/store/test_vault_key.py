@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
-from store_world import KEY
+from store_world import KEY, Place
 
 from consent_edit.errors import InputError, StoreUnavailable
 from consent_edit.store import vault_key as vault_key_module
+from consent_edit.store import vault_rows
 from consent_edit.store.store import Store
 from consent_edit.store.vault_key import KeyFile, VaultKey
 
@@ -67,6 +69,7 @@ def test_key_of_another_length(size):
         lambda _: b"[]",
         lambda _: b"\xff",
         lambda data: data + b" " * 2000,
+        lambda data: data + b" " * 20_000,
         lambda data: data.replace(b'"oct"', b'"EC"'),
         lambda data: json.dumps({**json.loads(data), "k": 5}).encode(),
         lambda data: json.dumps({**json.loads(data), "k": "AA"}).encode(),
@@ -137,7 +140,7 @@ def test_key_file_follows_a_change_of_key(path):
     store.vault.rekey(new)
     assert VaultKey.load(key_file(path)) == new
     assert key_file(path).stat().st_mode & 0o777 == 0o600
-    assert not list(path.parent.glob("*.next"))
+    assert not list(path.parent.glob("*.next*"))
     store.close()
     assert Store.open(path).vault.get("ada", "template") == b"one"
 
@@ -146,8 +149,9 @@ def test_power_gone_between_commit_and_key_file(path, monkeypatch):
     """When the power goes after the commit, whoever opens the store next puts the new key in place."""
     store, new, old = Store.open(path), VaultKey.generate(), VaultKey.load(key_file(path))
 
-    def gone(_):
-        raise OSError("the power went")
+    def gone(_, key_id):
+        if key_id == new.id:
+            raise OSError("the power went")
 
     with monkeypatch.context() as patch:
         patch.setattr(KeyFile, "finish", gone)
@@ -168,21 +172,22 @@ def test_power_gone_before_the_commit(path, monkeypatch):
         with pytest.raises(StoreUnavailable):
             store.vault.rekey(VaultKey.generate())
     store.close()
-    assert (path.parent / "s.db.vault-key.next").exists()
+    assert len(list(path.parent.glob("s.db.vault-key.next-*"))) == 1
     assert Store.open(path).vault.get("ada", "template") == b"one"
     assert VaultKey.load(key_file(path)) == old
     last = VaultKey.generate()
     Store.open(path).vault.rekey(last)
     assert VaultKey.load(key_file(path)) == last
+    assert not list(path.parent.glob("*.next*"))
 
 
 def test_another_process_finished_the_change(path, monkeypatch):
     """When another process opened the store first and put the key in place, the change of key succeeds."""
     store, new, finish = Store.open(path), VaultKey.generate(), KeyFile.finish
 
-    def twice(file):
-        finish(file)
-        finish(file)
+    def twice(file, key_id):
+        finish(file, key_id)
+        finish(file, key_id)
 
     monkeypatch.setattr(KeyFile, "finish", twice)
     store.vault.rekey(new)
@@ -220,3 +225,98 @@ def test_stores_in_memory_have_keys_of_their_own():
     for store in stores:
         store.vault.put("ada", "template", b"one")
     assert len({key for store in stores for key in store.vault._known}) == 2
+
+
+@pytest.fixture
+def kept(place, tmp_path):
+    """Where a store lies whose key is in a file of its owner's, and that file; it holds one entry."""
+    file = tmp_path / "kept" / "vault.key"
+    file.parent.mkdir()
+    VaultKey.generate().save(file)
+    place = Place(place.where, VaultKey.load(file))
+    store = place.open()
+    store.vault.put("ada", "template", b"one")
+    store.close()
+    return place, file
+
+
+def test_file_of_a_given_key_follows(kept):
+    """A key that was loaded from a file changes in that file, and the old one opens nothing any more."""
+    (place, file), new = kept, VaultKey.generate()
+    place.open().vault.rekey(new)
+    assert VaultKey.load(file) == new
+    assert [path.name for path in file.parent.iterdir()] == ["vault.key"]
+    assert Store.open(place.where, vault_key=VaultKey.load(file)).vault.get("ada", "template") == b"one"
+    refused(place.where, vault_key=replace(place.key, file=None))
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_power_gone_on_either_side_of_the_commit_with_a_given_key(kept, monkeypatch, when):
+    """Whenever the power goes, the next start opens everything with what the owner's file leads to."""
+    (place, file), new = kept, VaultKey.generate()
+    where = (vault_rows, "wrap_anew") if when == "before" else (KeyFile, "finish")
+    whole, in_force = getattr(*where), place.key.id
+
+    def gone(*arguments):
+        if when == "after" and arguments[1] == in_force:
+            return  # the finishing of an earlier change, before this one
+        if when == "before":
+            whole(*arguments)
+        raise OSError("the power went")
+
+    with monkeypatch.context() as patch:
+        store = place.open()
+        patch.setattr(*where, gone)
+        with pytest.raises(StoreUnavailable):
+            store.vault.rekey(new)
+        store.close()
+    assert VaultKey.load(file) == place.key  # the old one, in either case
+    again = Store.open(place.where, vault_key=VaultKey.load(file))
+    assert again.vault.get("ada", "template") == b"one"
+    assert VaultKey.load(file) == (place.key if when == "before" else new)
+    last = VaultKey.generate()
+    again.vault.rekey(last)
+    again.close()
+    assert VaultKey.load(file) == last
+    assert [path.name for path in file.parent.iterdir()] == ["vault.key"]
+
+
+def test_two_changes_of_key_at_once(kept, monkeypatch):
+    """Whoever finishes late puts in place only the key it made, not one of a change still on its way."""
+    (place, file), first, second = kept, VaultKey.generate(), VaultKey.generate()
+    finish, wrap = KeyFile.finish, vault_rows.wrap_anew
+
+    def late(this, key_id):
+        finish(this, key_id)
+        if key_id != first.id:
+            return
+        monkeypatch.setattr(KeyFile, "finish", finish)
+        monkeypatch.setattr(vault_rows, "wrap_anew", broken)
+        other = Store.open(place.where, vault_key=VaultKey.load(file))
+        with pytest.raises(StoreUnavailable):
+            other.vault.rekey(second)
+        other.close()
+        finish(this, key_id)
+
+    def broken(connection, old, new):
+        wrap(connection, old, new)
+        raise OSError("the power went")
+
+    monkeypatch.setattr(KeyFile, "finish", late)
+    place.open().vault.rekey(first)
+    assert Store.open(place.where, vault_key=VaultKey.load(file)).vault.get("ada", "template") == b"one"
+
+
+def test_a_change_on_top_of_one_not_finished(path):
+    """A second change of key by the same program first finishes what a crash left of the one before."""
+    store, first, second = Store.open(path), VaultKey.generate(), VaultKey.generate()
+    old = key_file(path).read_bytes()
+    store.vault.rekey(first)
+    key_file(path).rename(path.parent / f"s.db.vault-key.next-{first.id}")
+    key_file(path).write_bytes(old)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(vault_rows, "wrap_anew", lambda *_: (_ for _ in ()).throw(OSError("the power went")))
+        with pytest.raises(StoreUnavailable):
+            store.vault.rekey(second)
+    store.close()
+    assert Store.open(path).vault.get("ada", "template") == b"one"

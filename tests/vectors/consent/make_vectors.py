@@ -75,7 +75,11 @@ NOTES = {
     19: ("Image", "MISSING_STEP", "A grant for one photo is used on another, or on one more."),
     20: ("Scope", "MISSING_STEP", "An operation is done that nobody consented to."),
     21: ("CredentialStatus", "MISSING_STEP", "A revoked credential still counts."),
-    22: ("GrantStatus", "MISSING_STEP", "A withdrawn grant still counts."),
+    22: (
+        "GrantStatus",
+        "MISSING_STEP",
+        "A withdrawn grant still counts, or one that its signers cannot withdraw.",
+    ),
     23: ("Uses", "MISSING_STEP", "A grant is used more often than its signer allowed."),
     24: ("Replay", "MISSING_STEP", "A proof of a key that somebody overheard is used a second time."),
 }

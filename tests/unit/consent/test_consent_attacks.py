@@ -276,3 +276,14 @@ def _seen(kind: PersonKind, digest: str) -> ImageObservation:
     names = (CheckName.FACE_DETECTION, CheckName.FACE_EMBEDDING, CheckName.FACE_EMBEDDING_SECOND)
     checks = tuple(CheckRun(name, CheckOutcome.RAN, models) for name in names)
     return ImageObservation(digest, 160, 160, (box,), ExposureReading(Exposure.NONE), checks)
+
+
+def test_key_that_is_no_file(tmp_path: Path) -> None:
+    """A key file that is not there, is a folder, or is far too long is refused in our own words."""
+    (tmp_path / "folder").mkdir(mode=0o700)
+    long = tmp_path / "long.json"
+    write_private(long, b" " * 20_000)
+    for path in (tmp_path / "gone.json", tmp_path / "folder", long):
+        with pytest.raises(InputError) as refused:
+            SigningKey.load(path)
+        assert refused.value.code == "input.key"

@@ -476,6 +476,18 @@ def test_skew_of_a_minute_is_allowed_and_no_more() -> None:
     assert sd_jwt.BINDING_WINDOW == 300
 
 
+def test_one_that_has_ended_says_whose_key_it_is_where_that_is_asked() -> None:
+    """Only where the caller says so an ended credential still shows who she is; one not begun never does."""
+    desk = Desk.make()
+    ended = desk.bound(desk.credential(iat=NOW - 9 * DAY, nbf=NOW - 9 * DAY, exp=NOW - 8 * DAY))
+    assert desk.verify(ended, lapsed=True).holder.thumbprint == desk.holder.public.thumbprint
+    begun = desk.bound(desk.credential(nbf=NOW + 61))
+    for presentation, lapsed, status in ((ended, False, S.EXPIRED), (begun, True, S.NOT_YET_VALID)):
+        with pytest.raises(ConsentInvalid) as refused:
+            desk.verify(presentation, lapsed=lapsed)
+        assert refused.value.status is status
+
+
 def test_bounds_are_what_they_say() -> None:
     """Sixty-four disclosures, and 64 KB of presentation, are still taken."""
     desk = Desk.make()

@@ -173,6 +173,21 @@ def _card(audience: str, key: OpeningKey) -> str:
     return AudienceCard(audience=audience, key=key.public.export()).model_dump_json(indent=2)
 
 
+def open_store(folder: Path) -> Store:
+    """The log of an operator's folder alone, as its keeper needs it; whatever its trust list has come to.
+
+    Raises:
+        InputError: the folder is not an operator's.
+        StoreUnavailable: its log cannot be opened.
+    """
+    try:
+        _refuse_foreign_hands(folder)
+        config = _Config.model_validate_json((folder / _CONFIG).read_bytes())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder} is not an operator's folder", code="input.operator") from error
+    return _open_store(folder, config)
+
+
 def _open_store(folder: Path, config: _Config) -> Store:
     if not config.store:
         return Store.open(folder / _LOG)

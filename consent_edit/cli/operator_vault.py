@@ -20,7 +20,7 @@ def rotate(
     folder: Annotated[Path, typer.Argument(help="The operator's folder.")], as_json: AsJson = False
 ) -> None:
     """Give the log's vault a new key; the old one opens nothing then. Restart what runs on it."""
-    _rotate(operator_folder.load(folder).store, folder, as_json)
+    _rotate(operator_folder.open_store(folder), folder, as_json)
 
 
 def rotate_presentation_key(

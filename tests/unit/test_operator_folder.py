@@ -198,3 +198,16 @@ def test_change_of_the_presentation_key_cut_short(tmp_path, monkeypatch):
         assert Presentation.opened(sealed, operator.opening_keys).grant == "b"
         operator.store.close()
     operator_folder.rotate_presentation_key(tmp_path / "op")
+
+
+def test_the_log_opens_whatever_the_trust_list_has_come_to(tmp_path):
+    """Who keeps the folder can see to its log while no trust list is in force; edits cannot."""
+    create(tmp_path / "op", tmp_path / "issuer")
+    (tmp_path / "op" / "trust-list.jwt").write_text("ended")
+    with pytest.raises(VerificationFailed):
+        operator_folder.load(tmp_path / "op")
+    store = operator_folder.open_store(tmp_path / "op")
+    assert store.log_state().size == 0
+    store.close()
+    with pytest.raises(InputError):
+        operator_folder.open_store(tmp_path / "nobody")

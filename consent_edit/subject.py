@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
 
 from consent_edit.consent import sd_jwt
 from consent_edit.consent.binding import FaceBinding
+from consent_edit.consent.holder.presence import Asked
 from consent_edit.consent.presentation import open_holder
 from consent_edit.consent.sd_jwt import VerifiedSdJwt
 from consent_edit.consent.status.lists import StatusValue
@@ -21,14 +21,12 @@ from consent_edit.consent.trust import TrustList
 from consent_edit.consent.wire import StatusClaim, Wire, read_claims
 from consent_edit.encoding import JsonValue
 from consent_edit.errors import ConsentInvalid, InputError
+from consent_edit.nonces import given_out, spend
 from consent_edit.objections import Objections
 from consent_edit.operator import Operator
 from consent_edit.perception.models import read_lock
 from consent_edit.thresholds import load_thresholds
 from consent_edit.vocabulary import Assurance, ConsentStatus
-
-NONCE_LIFETIME: Final = 900
-"""Seconds for which a nonce given out can be answered."""
 
 
 class Purpose(StrEnum):
@@ -67,8 +65,7 @@ class SubjectDesk:
         Raises:
             StoreUnavailable: it could not be kept.
         """
-        nonce = self.operator.store.issue_nonce(self.operator.clock(), NONCE_LIFETIME)
-        return f"{purpose.value}.{nonce}"
+        return given_out(self.operator.store, Asked(purpose.value), self.operator.clock())
 
     def export(self, presentation: str, nonce: str) -> Mapping[str, JsonValue]:
         """Everything that is held of her: each decision her consent went into, in the order they were made.
@@ -154,9 +151,6 @@ class SubjectDesk:
         """Who is there now, for this; the nonce is spent by it."""
         operator = self.operator
         now, trust = operator.clock(), operator.snapshot().trust
-        given, _, number = nonce.partition(".")
-        if given != purpose.value:
-            raise ConsentInvalid(ConsentStatus.REPLAYED, f"the nonce was not given out to {purpose.value}")
         text = presentation if "~" in presentation else open_holder(presentation, operator.opening_keys)
         verified = sd_jwt.verify_presentation(
             text,
@@ -167,7 +161,7 @@ class SubjectDesk:
             lapsed=purpose in (Purpose.EXPORT, Purpose.ERASE),
         )
         self._not_revoked(verified, trust, now)
-        operator.store.spend_nonce(number, now)
+        spend(operator.store, nonce, Asked(purpose.value), now)
         return verified
 
     def _not_revoked(self, verified: VerifiedSdJwt, trust: TrustList, now: int) -> None:

@@ -38,7 +38,7 @@ from consent_edit.consent.keys import SigningKey
 from consent_edit.consent.signatory import Signatory, SigningMember
 from consent_edit.consent.trust import CLOCK_SKEW, TrustList
 from consent_edit.consent.wire import Seconds, Text, Wire, read_claims, read_wire
-from consent_edit.encoding import Json, b64url_encode
+from consent_edit.encoding import Json, b64url_encode, canonical_json
 from consent_edit.errors import ConsentInvalid
 from consent_edit.intake.digests import byte_digest
 from consent_edit.vocabulary import ConsentStatus
@@ -49,6 +49,7 @@ __all__ = [
     "SdJwt",
     "VerifiedSdJwt",
     "bind_key",
+    "binding_payload",
     "conceal",
     "join",
     "parse",
@@ -240,12 +241,22 @@ def bind_key(credential: str, key: SigningKey, *, audience: str, nonce: str, now
     Raises:
         ConsentInvalid: ``MALFORMED``; it is no presentation, or an argument is not of its form.
     """
+    claims = binding_payload(credential, audience=audience, nonce=nonce, now=now)
+    return credential + sign_compact(claims, key, typ=BINDING_TYP)
+
+
+def binding_payload(credential: str, *, audience: str, nonce: str, now: int) -> bytes:
+    """The canonical JSON that a key binding signs, by whatever key or passkey.
+
+    Raises:
+        ConsentInvalid: as :func:`bind_key`.
+    """
     parse(credential)
     try:
         claims = _KeyBinding(iat=now, aud=audience, nonce=nonce, sd_hash=_sd_hash(credential))
     except ValidationError as error:
         raise malformed("the audience or the nonce is not of its form") from error
-    return credential + sign_compact(claims.model_dump_json().encode("utf-8"), key, typ=BINDING_TYP)
+    return canonical_json(claims.model_dump())
 
 
 def within(what: str, start: int, end: int, now: int) -> None:

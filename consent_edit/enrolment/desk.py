@@ -25,6 +25,7 @@ from consent_edit.enrolment.audit import Attempt, Cause, Event, audited, entry_n
 from consent_edit.enrolment.hearing import Bench, Heard
 from consent_edit.enrolment.register import Register, RegisterEntry
 from consent_edit.errors import InputError
+from consent_edit.nonces import given_out, spend
 from consent_edit.store.store import Store
 from consent_edit.thresholds import Thresholds
 
@@ -129,7 +130,7 @@ class EnrolmentDesk:
         Raises:
             StoreUnavailable: it cannot be written down.
         """
-        return renewal.given_out(self.store, asked, self.clock())
+        return given_out(self.store, asked, self.clock())
 
     def renew(
         self,
@@ -170,7 +171,7 @@ class EnrolmentDesk:
         with audited(self.store, self._attempt(Event.RENEWAL, models, now)) as attempt:
             held = renewal.presented(self.issuer, presentation, nonce=nonce, now=now)
             attempt.subject = held.holder.thumbprint
-            renewal.spend(self.store, nonce, Asked.RENEW, now)
+            spend(self.store, nonce, Asked.RENEW, now)
             holders = tuple(holders) or (held.holder,)
             keys = tuple(holder.thumbprint for holder in holders)
             evidence = held.capped(evidence)

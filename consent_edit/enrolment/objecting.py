@@ -12,6 +12,7 @@ from consent_edit.enrolment import renewal
 from consent_edit.enrolment.audit import Attempt, Event, audited
 from consent_edit.enrolment.desk import EnrolmentDesk
 from consent_edit.errors import InputError
+from consent_edit.nonces import spend
 from consent_edit.objections import Objections
 from consent_edit.vocabulary import Assurance
 
@@ -65,7 +66,7 @@ def _identified(
     """Who is there now; the nonce is spent by it."""
     held = renewal.presented(desk.issuer, presentation, nonce=nonce, now=attempt.time)
     attempt.subject, attempt.loa = held.holder.thumbprint, held.loa
-    renewal.spend(desk.store, nonce, asked, attempt.time)
+    spend(desk.store, nonce, asked, attempt.time)
     if not held.loa.at_least(Assurance.LOW):
         raise InputError(
             "a credential below low does not say whose face it shows",

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from consent_edit.consent.binding import Evidence
-from consent_edit.consent.holder.presence import Asked
 from consent_edit.consent.issuing.folder import trust_list
 from consent_edit.consent.issuing.issue import Issuer
 from consent_edit.consent.keys import SigningKey
@@ -17,11 +16,7 @@ from consent_edit.consent.trust import TrustList
 from consent_edit.consent.wire import StatusClaim, StatusRef, Wire, read_claims
 from consent_edit.enrolment.register import Register, RegisterEntry
 from consent_edit.errors import ConsentInvalid, EnrolmentRefused
-from consent_edit.store.store import Store
 from consent_edit.vocabulary import Assurance, ConsentStatus, Environment
-
-NONCE_LIFETIME: Final = 900
-"""Seconds a person has between asking and presenting her credential."""
 
 _TRUSTED_S: Final = 60
 """Seconds for which an issuer trusts itself to read one presentation."""
@@ -51,27 +46,6 @@ class Held:
         """New evidence, worth no more than the credential was: nobody's identity was checked again."""
         lower = min(evidence.loa, self.loa, key=lambda level: level.rank)
         return evidence.model_copy(update={"loa": lower})
-
-
-def given_out(store: Store, asked: Asked, now: int) -> str:
-    """A fresh nonce that says what it is for, so that a wallet can say it too.
-
-    Raises:
-        StoreUnavailable: it cannot be written down.
-    """
-    return f"{asked.value}.{store.issue_nonce(now, NONCE_LIFETIME)}"
-
-
-def spend(store: Store, nonce: str, asked: Asked, now: int) -> None:
-    """Spend a nonce of :func:`given_out`; what she bound for one thing is taken for no other.
-
-    Raises:
-        ConsentInvalid: ``REPLAYED``: it is none of ours, for something else, has ended, or was spent.
-        StoreUnavailable: it cannot be written down.
-    """
-    if Asked.by(nonce) is not asked:
-        raise ConsentInvalid(ConsentStatus.REPLAYED, f"the nonce was not given out to {asked.value}")
-    store.spend_nonce(nonce.partition(".")[2], now)
 
 
 def presented(issuer: Issuer, presentation: str, *, nonce: str, now: int) -> Held:

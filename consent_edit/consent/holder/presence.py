@@ -8,15 +8,11 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from pydantic import ValidationError
-
 from consent_edit.consent import sd_jwt
-from consent_edit.consent.encoding import malformed
 from consent_edit.consent.holder.held import Token
 from consent_edit.consent.sd_jwt import BINDING_TYP
 from consent_edit.consent.webauthn import challenge
-from consent_edit.consent.wire import Seconds, Text, Wire
-from consent_edit.encoding import b64url_encode, canonical_json
+from consent_edit.consent.wire import Wire
 
 
 class Asked(StrEnum):
@@ -67,18 +63,5 @@ def showing(credential: str, *, audience: str, nonce: str, now: int, disclose: b
         ConsentInvalid: ``MALFORMED``; an argument is not of its form.
     """
     presented = credential if disclose else sd_jwt.join(sd_jwt.parse(credential).jwt, ())
-    digest = bytes.fromhex(sd_jwt.presentation_hash(presented).removeprefix("sha256:"))
-    try:
-        claims = _KeyBinding(iat=now, aud=audience, nonce=nonce, sd_hash=b64url_encode(digest))
-    except ValidationError as error:
-        raise malformed("the audience or the nonce is not of its form") from error
-    return Showing(presented=presented, payload=canonical_json(claims.model_dump()).decode("utf-8"))
-
-
-class _KeyBinding(Wire):
-    """The claims of a key-binding JWT, as services read them."""
-
-    iat: Seconds
-    aud: Text
-    nonce: Text
-    sd_hash: Text
+    payload = sd_jwt.binding_payload(presented, audience=audience, nonce=nonce, now=now)
+    return Showing(presented=presented, payload=payload.decode("utf-8"))

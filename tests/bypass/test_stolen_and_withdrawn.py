@@ -11,7 +11,7 @@ from fake_perception import seen_face
 from consent_edit.consent.jwe import OpeningKey
 from consent_edit.consent.keys import SigningKey
 from consent_edit.consent.proof import sign_proof
-from consent_edit.errors import EditRefused, InputError, VerificationFailed
+from consent_edit.errors import EditRefused, InputError, StoreUnavailable, Unavailable, VerificationFailed
 from consent_edit.vocabulary import Operation
 
 
@@ -188,3 +188,24 @@ def test_older_trust_list_brought_back(scene):
     with pytest.raises(VerificationFailed) as error:
         scene.operator.replace(trust=older)
     assert error.value.code == "verification.rollback"
+
+
+@pytest.mark.parametrize("broken", ["damaged", "unreadable", "hung up"])
+def test_list_of_objections_that_cannot_be_read(scene, monkeypatch, broken):
+    """Where nobody can say that a face is not on the list, nothing leaves and no use is counted."""
+    scene.shows([seen_face(1)], [seen_face(1)])
+    grant = scene.person(1).grant(operations={Operation.TONE})
+    vault = scene.operator.store.vault
+    if broken == "damaged":
+        vault.put("objection:x", "objection", b"{}")
+    else:
+        away = StoreUnavailable("gone") if broken == "unreadable" else TimeoutError()
+
+        def failing(kind):
+            raise away
+
+        monkeypatch.setattr(vault, "stamp", failing)
+    with pytest.raises(Unavailable) as refused:
+        scene.edit(presentations=(grant.presentation(),))
+    assert refused.value.code.startswith("check.")
+    assert scene.uses(grant) == 0

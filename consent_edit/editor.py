@@ -56,7 +56,7 @@ class ConsentEditor:
         """
         with _ours():
             received = self._receive(request)
-            snapshot = self.operator.snapshot()
+            snapshot = self.operator.snapshot().within(request.jurisdictions)
             return self._gate.decide(self._judge.before(request, received, snapshot), snapshot)
 
     def edit(self, request: EditRequest, *, cancelled: Callable[[], bool] = lambda: False) -> EditResult:
@@ -76,7 +76,7 @@ class ConsentEditor:
         """
         with _ours():
             received = self._receive(request)  # 1 intake, 2 perception
-            snapshot = self.operator.snapshot()
+            snapshot = self.operator.snapshot().within(request.jurisdictions)
             assembled = self._judge.before(request, received, snapshot)  # 3 consent, 4 policy
             clearance = self._gate.admit(assembled, snapshot, received.call_digest)  # 5 gate
         environment = snapshot.trust.environment

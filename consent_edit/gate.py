@@ -136,6 +136,7 @@ class Gate:
             decide(
                 assembled.facts,
                 snapshot.policy,
+                restrictions=snapshot.restrictions,
                 failed_checks=assembled.failed_checks,
                 effective_checks=assembled.effective_checks,
             )
@@ -176,7 +177,7 @@ class Gate:
         assembled = finished.assembled
         if assembled.facts.stage is not Stage.OUTPUT:
             raise CheckFailed("only output facts release", code="check.stage")
-        current = self.operator.snapshot()
+        current = self.current(clearance)
         decision = self.decide(assembled, clearance.snapshot, current)
         if not decision.allowed or floor.judge(assembled.facts):
             self.refuse(decision, assembled)
@@ -247,7 +248,15 @@ class Gate:
             for person in assembled.facts.persons
         )
         again = replace(assembled, facts=replace(assembled.facts, persons=persons))
-        self.refuse(self.decide(again, clearance.snapshot, self.operator.snapshot()), again)
+        self.refuse(self.decide(again, clearance.snapshot, self.current(clearance)), again)
+
+    def current(self, clearance: Clearance) -> Snapshot:
+        """What is in force now, within the jurisdictions of the admission.
+
+        Raises:
+            PolicyInvalid: the policy in force now does not go with one of them.
+        """
+        return self.operator.snapshot().within(clearance.snapshot.jurisdictions)
 
     def _commit(self, clearance: Clearance, decision: Decision, finished: Finished) -> EditResult:
         """Use counts, record and log entry in one transaction; then the receipt; then the bytes."""

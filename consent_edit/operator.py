@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -13,8 +13,10 @@ from consent_edit.consent.jwe import OpeningKey
 from consent_edit.consent.status.lists import StatusLists
 from consent_edit.consent.trust import TrustList
 from consent_edit.errors import VerificationFailed
-from consent_edit.policy.bundle import PolicyBundle
+from consent_edit.policy.bundle import Narrowing, PolicyBundle
 from consent_edit.policy.decision import Decision
+from consent_edit.policy.policy_file import PolicyFile
+from consent_edit.policy.restriction import Restriction
 from consent_edit.store.store import Store
 from consent_edit.thresholds import Thresholds, load_thresholds
 
@@ -26,11 +28,36 @@ def unix_now() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What was in force at one moment; a release needs the meet of two of them (G6)."""
+    """What was in force at one moment; a release needs the meet of two of them (G6).
+
+    Attributes:
+        policy: The operator's, narrowed by the jurisdictions.
+        restrictions: Plug-ins that may refuse as well.
+        jurisdictions: Codes of what narrows the policy, each once.
+        shadows: Policies that are asked beside the live one and decide nothing, narrowed likewise.
+    """
 
     trust: TrustList
     policy: PolicyBundle
     thresholds: Thresholds
+    restrictions: tuple[Restriction, ...] = ()
+    jurisdictions: tuple[str, ...] = ()
+    shadows: tuple[PolicyBundle, ...] = ()
+
+    def within(self, jurisdictions: Iterable[str]) -> Snapshot:
+        """The same, narrowed by more jurisdictions.
+
+        Raises:
+            PolicyInvalid: there is no such jurisdiction, or a rule of its is called like one of the policy's.
+        """
+        added = tuple(dict.fromkeys(code for code in jurisdictions if code not in self.jurisdictions))
+        laid_over = [Narrowing.jurisdiction(code) for code in added]
+        return replace(
+            self,
+            policy=self.policy.narrowed(laid_over),
+            jurisdictions=(*self.jurisdictions, *added),
+            shadows=tuple(shadow.narrowed(laid_over) for shadow in self.shadows),
+        )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,6 +69,10 @@ class Operator:
 
     Attributes:
         audience: The audience that grants must name: this service.
+        policy: The rules in force; a :class:`PolicyFile` is read again whenever it changes.
+        jurisdictions: Codes of what narrows every policy here, such as ``eu``.
+        restrictions: Plug-ins of the operator's that may refuse as well.
+        shadows: Policies to watch before they are switched on: every record says what they would have done.
         statuses: Status lists, filled on schedule by the host, never during an edit.
         store: Log, decision records and use counts.
         receipt_key: Signs receipts.
@@ -52,19 +83,31 @@ class Operator:
 
     audience: str
     trust: TrustList
-    policy: PolicyBundle
+    policy: PolicyBundle | PolicyFile
     statuses: StatusLists
     store: Store
     receipt_key: Ed25519PrivateKey
     opening_keys: tuple[OpeningKey, ...] = field(default=(), repr=False)
     thresholds: Thresholds = field(default_factory=load_thresholds)
     clock: Callable[[], int] = unix_now
+    jurisdictions: tuple[str, ...] = ()
+    restrictions: tuple[Restriction, ...] = ()
+    shadows: tuple[PolicyBundle, ...] = ()
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def snapshot(self) -> Snapshot:
-        """What is in force now."""
+        """What is in force now.
+
+        Raises:
+            PolicyInvalid: a jurisdiction is not known here, or does not go with the policy.
+        """
         with self._lock:
-            return Snapshot(trust=self.trust, policy=self.policy, thresholds=self.thresholds)
+            policy, jurisdictions = self.policy, self.jurisdictions
+            held = (self.trust, self.thresholds, self.restrictions, self.shadows)
+        trust, thresholds, restrictions, shadows = held
+        now = policy.current() if isinstance(policy, PolicyFile) else policy
+        bare = Snapshot(trust, now, thresholds, restrictions=restrictions, shadows=shadows)
+        return bare.within(jurisdictions)
 
     def decision(self, decision_id: str) -> Decision:
         """The exact decision behind a refusal or a release: for the operator and the person depicted only.
@@ -75,7 +118,9 @@ class Operator:
         """
         return Decision.from_record(self.store.decision(decision_id).get("decision"))
 
-    def replace(self, *, trust: TrustList | None = None, policy: PolicyBundle | None = None) -> None:
+    def replace(
+        self, *, trust: TrustList | None = None, policy: PolicyBundle | PolicyFile | None = None
+    ) -> None:
         """Put a new trust list or policy in force for every decision from now on.
 
         Raises:

@@ -40,6 +40,8 @@ class EditRequest:
         negative_prompt: What to steer away from.
         settings: Further arguments of the pipeline, from its family's allow-list.
         file_format: Format of the file that leaves.
+        jurisdictions: Codes of the law the edit falls under, such as ``eu``; beside the operator's own, they can
+            only narrow what its policy allows.
         proof: Where grants name a key as grantee: that key's signature over this request
             (:meth:`digest`, ``consent.proof.sign_proof``).
     """
@@ -53,6 +55,7 @@ class EditRequest:
     negative_prompt: str = field(default="", repr=False)
     settings: Mapping[str, object] = field(default_factory=dict, repr=False)
     file_format: FileFormat = "png"
+    jurisdictions: tuple[str, ...] = ()
     proof: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
@@ -76,6 +79,7 @@ class EditRequest:
                 "operations": frozenset(Operation(one) for one in self.operations),
                 "purpose": Purpose(self.purpose),
                 "settings": dict(self.settings),
+                "jurisdictions": tuple(map(plain_text, self.jurisdictions)),
             }
         except (TypeError, ValueError, AttributeError) as error:
             raise InputError("a field of the request is not of its type", code="input.request") from error

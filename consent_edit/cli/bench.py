@@ -8,12 +8,13 @@ from typing import Annotated
 
 import typer
 
-from consent_edit.cli import bench_consent, bench_prompts
+from consent_edit.cli import bench_consent, bench_policy, bench_prompts
 from consent_edit.cli.terminal import AsJson
 
 app = typer.Typer(no_args_is_help=True)
 app.command("prompts")(bench_prompts.prompts)
 app.command("consent")(bench_consent.consent)
+app.command("policy")(bench_policy.policy)
 
 
 @app.command("guard")

@@ -8,7 +8,19 @@ import sys
 import typer
 
 from consent_edit import core_dumps
-from consent_edit.cli import assess, bench, demo, edit, issuer, models, operator, subject, verify, wallet
+from consent_edit.cli import (
+    assess,
+    bench,
+    demo,
+    edit,
+    issuer,
+    models,
+    operator,
+    policy,
+    subject,
+    verify,
+    wallet,
+)
 from consent_edit.errors import ConsentEditError, EditRefused, InputError, Unavailable
 
 app = typer.Typer(
@@ -29,6 +41,7 @@ app.add_typer(operator.app, name="operator", help="The service: its keys, trust,
 app.add_typer(
     subject.app, name="subject", help="A person depicted asks the service: export, erase, objection."
 )
+app.add_typer(policy.app, name="policy", help="Policies: write, test, compare, explain, prove.")
 app.add_typer(bench.app, name="bench", help="Measure, and print what was measured.")
 
 

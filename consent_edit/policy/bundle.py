@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
@@ -17,15 +17,24 @@ from typing import Final
 from consent_edit.errors import PolicyInvalid
 from consent_edit.policy.codes import FAMILIES, NOT_PERMITTED, RuleText, policy_code
 from consent_edit.policy.context import contexts
-from consent_edit.policy.engine import Rule, Verdict, authorise, compile_text
+from consent_edit.policy.engine import Compiled, Rule, Verdict, authorise, compile_text
 from consent_edit.policy.facts import Facts
 from consent_edit.policy.limits import MAX_FILE_BYTES, check_limits
+from consent_edit.policy.rehearsal import rehearse
+from consent_edit.policy.restriction import RESTRICTION_PREFIX
+from consent_edit.policy.terms import Effect, RuleTerm
 from consent_edit.shipped import shipped
 
 _FILE: Final = "policy.cedar"
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
+_JURISDICTIONS: Final = "jurisdictions"
 _REMEMBERED: Final = 4096
+_NARROWED_REMEMBERED: Final = 64
 _ANNOTATIONS: Final = frozenset({"id", "reason", "reason_fr", "remedy", "remedy_fr"})
+
+
+def _reserved(code: str) -> bool:
+    return code == NOT_PERMITTED or code.startswith(RESTRICTION_PREFIX)
 
 
 def _rule_text(rule: Rule) -> RuleText:
@@ -41,7 +50,7 @@ def _rule_text(rule: Rule) -> RuleText:
         raise PolicyInvalid(f"{rule.key}: every rule needs an @id")
     if name.partition(".")[0] in FAMILIES and "." in name:
         raise PolicyInvalid(f"{name}: the prefixes {', '.join(f + '.' for f in FAMILIES)} are reserved")
-    if _NAME.fullmatch(name) is None or policy_code(name) == NOT_PERMITTED:
+    if _NAME.fullmatch(name) is None or _reserved(policy_code(name)):
         raise PolicyInvalid(f"{name!r}: an @id is lower-case words joined by hyphens, and not a reserved one")
     if not notes.get("reason", "").strip():
         raise PolicyInvalid(f"{name}: every rule needs a @reason")
@@ -51,57 +60,152 @@ def _rule_text(rule: Rule) -> RuleText:
     return RuleText(policy_code(name), **texts)
 
 
+def _read_text(path: Path) -> str:
+    """The text of a policy file, or of ``policy.cedar`` in a folder.
+
+    Raises:
+        PolicyInvalid: it cannot be read, is not UTF-8, or is too long.
+    """
+    try:
+        file = path / _FILE if path.is_dir() else path
+        with file.open("rb") as handle:
+            raw = handle.read(MAX_FILE_BYTES + 1)
+        text = raw.decode("utf-8") if len(raw) <= MAX_FILE_BYTES else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise PolicyInvalid(f"{path}: not a readable UTF-8 policy file") from error
+    if len(raw) > MAX_FILE_BYTES:
+        raise PolicyInvalid(f"{path}: policy text is over {MAX_FILE_BYTES} bytes")
+    return text
+
+
+def _name_of(path: Path) -> str:
+    return path.stem if path.suffix else path.name
+
+
+def _compiled(text: str) -> Compiled:
+    """Measure, then parse and validate.
+
+    Raises:
+        PolicyInvalid: over a limit, not valid, or empty.
+    """
+    if not check_limits(text):
+        raise PolicyInvalid("the policy text holds no rule; it would refuse everything")
+    return compile_text(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowing:
+    """Rules that only forbid, to be laid over any bundle: a jurisdiction's, say.
+
+    Attributes:
+        name: For people and records, such as ``eu``.
+        text: Cedar policies, every one of them a ``forbid``.
+    """
+
+    name: str
+    text: str
+
+    @classmethod
+    def from_text(cls, text: str, *, name: str) -> Narrowing:
+        """Take a text in which nothing permits.
+
+        Raises:
+            PolicyInvalid: it is no valid policy text, or one of its rules permits.
+        """
+        for rule in _compiled(text).rules:
+            said = _rule_text(rule)
+            if rule.term.effect is not Effect.FORBID:
+                raise PolicyInvalid(f"{said.code}: what narrows a policy can only forbid")
+        return cls(name, text)
+
+    @classmethod
+    def load(cls, path: Path) -> Narrowing:
+        """Read one from a policy file, or from a folder that holds ``policy.cedar``.
+
+        Raises:
+            PolicyInvalid: it cannot be read, or is refused by ``from_text``.
+        """
+        text = _read_text(path)
+        rehearse(text)
+        return cls.from_text(text, name=_name_of(path))
+
+    @classmethod
+    def jurisdiction(cls, code: str) -> Narrowing:
+        """One of the jurisdictions that ship with the package, such as ``eu``.
+
+        Raises:
+            PolicyInvalid: there is none of that code.
+            Unavailable: the installation lacks the policies.
+        """
+        return _jurisdiction(code)
+
+
 @dataclass(frozen=True, slots=True)
 class PolicyBundle:
     """An operator's policy, ready to be evaluated. Make one with ``load``, ``shipped`` or ``from_text``.
 
     Attributes:
-        name: For people; the folder's or file's name.
-        digest: ``sha256:<hex>`` over the UTF-8 text; two bundles with one digest decide alike.
+        name: For people; the folder's or file's name, and after a ``+`` what narrows it.
+        digest: ``sha256:<hex>`` over the canonical form of the rules, in which spaces, line breaks and
+            comments play no part; two bundles with one digest decide and explain alike.
         texts: What each rule says, in the order of the text.
+        rules: What each rule does, in the same order.
     """
 
     name: str
     digest: str
     texts: tuple[RuleText, ...]
+    text: str = field(repr=False, compare=False)
+    rules: tuple[RuleTerm, ...] = field(repr=False, compare=False)
+    _reads: tuple[str, ...] = field(repr=False, compare=False)
     _verdict: Callable[[str], Verdict] = field(repr=False, compare=False)
     _code_of: Mapping[str, str] = field(repr=False, compare=False)
 
     @classmethod
     def from_text(cls, text: str, *, name: str = "inline") -> PolicyBundle:
-        """Take a policy text.
+        """Take a policy text that comes from this very house; foreign text goes through ``foreign``.
 
         Raises:
             PolicyInvalid: over a limit, not valid, empty, or against the house rules for annotations.
         """
-        if not check_limits(text):
-            raise PolicyInvalid("the policy text holds no rule; it would refuse everything")
-        compiled = compile_text(text)
+        return cls._of(_compiled(text), text, name)
+
+    @classmethod
+    def foreign(cls, text: str, *, name: str) -> PolicyBundle:
+        """Take a text from somebody else, such as a tenant: rehearsed first in a process that can be killed.
+
+        Raises:
+            PolicyInvalid: as ``from_text``; or the rehearsal crashed, or took too long or too much memory.
+            CheckFailed: no rehearsal could be held.
+        """
+        rehearse(text)
+        return cls.from_text(text, name=name)
+
+    @classmethod
+    def _of(cls, compiled: Compiled, text: str, name: str) -> PolicyBundle:
         texts = tuple(_rule_text(rule) for rule in compiled.rules)
         if len({rule.code for rule in texts}) != len(texts):
             raise PolicyInvalid("two rules have the same @id")
-        digest = f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
-        code_of = {rule.key: said.code for rule, said in zip(compiled.rules, texts, strict=True)}
-        verdict = lru_cache(maxsize=_REMEMBERED)(partial(authorise, compiled))
-        return cls(name, digest, texts, verdict, code_of)
+        return cls(
+            name=name,
+            digest=f"sha256:{hashlib.sha256(compiled.canonical.encode()).hexdigest()}",
+            texts=texts,
+            text=text,
+            rules=tuple(rule.term for rule in compiled.rules),
+            _reads=compiled.reads,
+            _verdict=lru_cache(maxsize=_REMEMBERED)(partial(authorise, compiled)),
+            _code_of={rule.key: said.code for rule, said in zip(compiled.rules, texts, strict=True)},
+        )
 
     @classmethod
     def load(cls, path: Path) -> PolicyBundle:
-        """Read a bundle from a policy file, or from a folder that holds ``policy.cedar``.
+        """Read a bundle from a policy file, or from a folder that holds ``policy.cedar``; it is foreign text.
 
         Raises:
-            PolicyInvalid: it cannot be read, is not UTF-8, or is refused by ``from_text``.
+            PolicyInvalid: it cannot be read, is not UTF-8, or is refused by ``foreign``.
+            CheckFailed: no rehearsal could be held.
         """
-        try:
-            file = path / _FILE if path.is_dir() else path
-            with file.open("rb") as handle:
-                raw = handle.read(MAX_FILE_BYTES + 1)
-            text = raw.decode("utf-8") if len(raw) <= MAX_FILE_BYTES else ""
-        except (OSError, UnicodeDecodeError) as error:
-            raise PolicyInvalid(f"{path}: not a readable UTF-8 policy file") from error
-        if len(raw) > MAX_FILE_BYTES:
-            raise PolicyInvalid(f"{path}: policy text is over {MAX_FILE_BYTES} bytes")
-        return cls.from_text(text, name=path.stem if path.suffix else path.name)
+        return cls.foreign(_read_text(path), name=_name_of(path))
 
     @classmethod
     def shipped(cls, name: str) -> PolicyBundle:
@@ -113,7 +217,21 @@ class PolicyBundle:
         """
         if _NAME.fullmatch(name) is None:
             raise PolicyInvalid("a shipped policy's name is lower-case words joined by hyphens")
-        return cls.load(shipped("policies") / name)
+        return cls.from_text(_read_text(shipped("policies") / name), name=name)
+
+    def narrowed(self, narrowings: Iterable[Narrowing]) -> PolicyBundle:
+        """The bundle with rules laid over it that can only forbid.
+
+        Raises:
+            PolicyInvalid: an ``@id`` stands twice.
+        """
+        added = tuple(narrowings)
+        return _narrowed(self, added) if added else self
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The facts that its rules can read; what it decides depends on no other."""
+        return self._reads
 
     def refusals(self, facts: Facts) -> tuple[tuple[str, int], ...]:
         """The operator's rules that refuse, with the index of the person they refuse for.
@@ -124,10 +242,39 @@ class PolicyBundle:
         Raises:
             CheckFailed: the engine gave no clean answer for somebody.
         """
-        found: list[tuple[str, int]] = []
-        for index, context in enumerate(contexts(facts)):
-            verdict = self._verdict(context)
-            if not verdict.allowed:
-                codes = [self._code_of[key] for key in verdict.determining] or [NOT_PERMITTED]
-                found += [(code, index) for code in codes]
-        return tuple(found)
+        return tuple(
+            (code, index)
+            for index, context in enumerate(contexts(facts, self._reads))
+            for code in self.refusals_of(context)
+        )
+
+    def refusals_of(self, context: str) -> tuple[str, ...]:
+        """Codes of the rules that refuse one person's context; none when the rules permit it.
+
+        Args:
+            context: From :func:`consent_edit.policy.context.context_of` with ``reads``.
+
+        Raises:
+            CheckFailed: the engine gave no clean answer.
+        """
+        verdict = self._verdict(context)
+        if verdict.allowed:
+            return ()
+        return tuple(self._code_of[key] for key in verdict.determining) or (NOT_PERMITTED,)
+
+
+@lru_cache(maxsize=_NARROWED_REMEMBERED)
+def _jurisdiction(code: str) -> Narrowing:
+    folder = shipped("policies") / _JURISDICTIONS
+    known = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    if code not in known:
+        raise PolicyInvalid(f"there is no jurisdiction {code!r}", remedy=f"take one of: {', '.join(known)}")
+    return Narrowing.from_text(_read_text(folder / code), name=code)
+
+
+@lru_cache(maxsize=_NARROWED_REMEMBERED)
+def _narrowed(bundle: PolicyBundle, narrowings: tuple[Narrowing, ...]) -> PolicyBundle:
+    """Each text is whole by itself, so they can stand one below the other."""
+    text = "\n".join((bundle.text, *(narrowing.text for narrowing in narrowings)))
+    name = "+".join((bundle.name, *(narrowing.name for narrowing in narrowings)))
+    return PolicyBundle._of(compile_text(text), text, name)

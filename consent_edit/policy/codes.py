@@ -31,6 +31,9 @@ NOT_PERMITTED: Final = "policy.not-permitted"
 ENGINE_FAILED: Final = "check.policy-engine-failed"
 """The decision itself could not be taken."""
 
+RESTRICTION_FAILED: Final = "check.restriction-failed"
+"""A restriction of the operator's raised, hung or answered nonsense."""
+
 _CODE: Final = re.compile(r"(?:floor|consent|check|policy|input)\.[a-z0-9][a-z0-9_-]*")
 
 
@@ -106,5 +109,6 @@ def known_codes() -> tuple[str, ...]:
             if outcome is not CheckOutcome.RAN
         ),
         ENGINE_FAILED,
+        RESTRICTION_FAILED,
         NOT_PERMITTED,
     )

@@ -5,25 +5,28 @@ The order of a decision:
 1. The floor judges the facts (floor.py). Nothing below can take a finding of its away.
 2. Every recognisable face without consent that counts gets its exact consent code.
 3. The operator's rules judge every person, ``unseen`` included (bundle.py).
-4. Checks that gave no answer are named.
-5. For a refusal, 1 to 3 are done again on the facts the requester may know (public.py).
+4. The operator's restrictions, which are code, are asked (restriction.py); they can only add refusals.
+5. Checks that gave no answer are named.
+6. For a refusal, 1 to 4 are done again on the facts the requester may know (public.py).
 
 Whatever goes wrong on the way refuses: ``decide`` returns a refusal and never raises.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from types import ModuleType
 from typing import Final
 
-from consent_edit import vocabulary
-from consent_edit.policy import floor
 from consent_edit.policy.bundle import PolicyBundle
-from consent_edit.policy.codes import ASSURANCE_INSUFFICIENT, ENGINE_FAILED, consent_code, ordered
+from consent_edit.policy.codes import (
+    ASSURANCE_INSUFFICIENT,
+    ENGINE_FAILED,
+    RuleText,
+    consent_code,
+    ordered,
+)
+from consent_edit.policy.digests import check_pins, floor_digest, mirror_digest
 from consent_edit.policy.facts import Facts, PersonFacts
 from consent_edit.policy.floor import FloorRule, consent_counts, judge, recognisable_face
 from consent_edit.policy.outcome import Decision, Finding, freeze_checks, meet
@@ -34,6 +37,7 @@ from consent_edit.policy.public import (
     public_view,
     strangers,
 )
+from consent_edit.policy.restriction import Restriction, consult
 from consent_edit.vocabulary import (
     Age,
     Assurance,
@@ -56,7 +60,6 @@ __all__ = [
     "Finding",
     "RequesterView",
     "decide",
-    "floor_digest",
     "meet",
     "public_view",
     "replay",
@@ -91,23 +94,6 @@ _NOTHING_KNOWN: Final = Facts(
 """What is recorded in place of facts that are none."""
 
 
-def _digest_of(*modules: ModuleType) -> str:
-    """``sha256:<hex>`` over the sources of modules, each after its length."""
-    digest = hashlib.sha256()
-    for module in modules:
-        source = Path(str(module.__file__)).read_bytes()
-        digest.update(len(source).to_bytes(8, "big") + source)
-    return f"sha256:{digest.hexdigest()}"
-
-
-_FLOOR_DIGEST: Final = _digest_of(floor, vocabulary)
-
-
-def floor_digest() -> str:
-    """``sha256:<hex>`` of floor.py and the vocabulary whose sets shape it, read when this module loads."""
-    return _FLOOR_DIGEST
-
-
 def _consent_findings(facts: Facts) -> list[Finding]:
     """The exact consent code of every recognisable face whose consent does not count."""
     return [
@@ -130,53 +116,67 @@ def _house_findings(facts: Facts) -> tuple[Finding, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """Steps 1 to 3 on some facts: findings, codes that fell on nobody, and what failed if something did."""
+    """Steps 1 to 4 on some facts: findings, codes that fell on nobody, and what failed if something did."""
 
     findings: tuple[Finding, ...]
     also: tuple[str, ...] = ()
     fault: str = ""
+    texts: tuple[RuleText, ...] = ()
 
     def codes(self, failed: tuple[str, ...]) -> tuple[str, ...]:
         return ordered((*(finding.code for finding in self.findings), *self.also, *failed))
 
 
-def _judged(facts: Facts, bundle: PolicyBundle) -> _Judged:
-    """Steps 1 to 3; a policy engine without a clean answer is a finding too."""
+def _judged(facts: Facts, bundle: PolicyBundle, restrictions: Sequence[Restriction]) -> _Judged:
+    """Steps 1 to 4; a policy engine without a clean answer is a finding too."""
     house = _house_findings(facts)
     try:
         refused = [Finding(code, person) for code, person in bundle.refusals(facts)]
     except Exception as error:  # noqa: BLE001 - G4: no answer of the engine's refuses
         return _Judged(house, _UNANSWERED, type(error).__name__)
-    return _Judged((*house, *refused))
+    if not restrictions:
+        return _Judged((*house, *refused))
+    asked = consult(restrictions, facts)
+    added = [Finding(code, person) for code, person in asked.refusals]
+    also = (_INCOMPLETE, *asked.failed) if asked.failed else ()
+    return _Judged((*house, *refused, *added), also, asked.fault, asked.texts)
 
 
 def _decide(
     facts: Facts,
     bundle: PolicyBundle,
+    restrictions: Sequence[Restriction],
     failed_checks: tuple[str, ...],
     effective_checks: Sequence[Mapping[str, object]],
 ) -> Decision:
-    """The five steps; raises where ``decide`` refuses."""
+    """The six steps; raises where ``decide`` refuses."""
+    check_pins()
     failed = (_INCOMPLETE, *failed_checks) if failed_checks else ()
-    judged = _judged(facts, bundle)
+    judged = _judged(facts, bundle, restrictions)
     codes = judged.codes(failed)
     shown: tuple[str, ...] = ()
     asked: tuple[int, ...] = ()
+    texts: tuple[RuleText, ...] = ()
     if codes:
         known = strangers(facts)
-        public = _judged(known, bundle)
+        public = _judged(known, bundle, restrictions)
         shown = public_codes(public.codes(failed))
         asked = public_persons(known, public.findings)
+        said = dict.fromkeys((*bundle.texts, *judged.texts, *public.texts))
+        texts = tuple(rule for rule in said if rule.code in {*codes, *shown})
     return Decision(
         facts=facts,
         codes=codes,
         findings=judged.findings,
         public_codes=shown,
         public_persons=asked,
+        policy=bundle.name,
         policy_digest=bundle.digest,
         floor_digest=floor_digest(),
+        mirror_digest=mirror_digest(),
+        restrictions=tuple(restriction.name for restriction in restrictions),
         effective_checks=freeze_checks(effective_checks),
-        texts=tuple(rule for rule in bundle.texts if rule.code in {*codes, *shown}),
+        texts=texts,
         fault=judged.fault,
     )
 
@@ -197,8 +197,10 @@ def _undecided(facts: object, bundle: object, error: Exception) -> Decision:
         findings=findings,
         public_codes=public_codes((*(finding.code for finding in public), *_UNANSWERED)),
         public_persons=public_persons(known, public),
+        policy=bundle.name if isinstance(bundle, PolicyBundle) else "",
         policy_digest=bundle.digest if isinstance(bundle, PolicyBundle) else "",
         floor_digest=floor_digest(),
+        mirror_digest=mirror_digest(),
         fault=type(error).__name__,
     )
 
@@ -207,6 +209,7 @@ def decide(
     facts: Facts,
     bundle: PolicyBundle,
     *,
+    restrictions: Sequence[Restriction] = (),
     failed_checks: tuple[str, ...] = (),
     effective_checks: Sequence[Mapping[str, object]] = (),
 ) -> Decision:
@@ -215,6 +218,7 @@ def decide(
     Args:
         facts: All persons, ``unseen`` last.
         bundle: The operator's policy; it can only narrow.
+        restrictions: Plug-ins of the operator's; they can only narrow further.
         failed_checks: ``check.*`` codes of the checks without an answer; any of them refuses.
         effective_checks: The checks as they ran, as plain JSON objects, for the record.
 
@@ -223,7 +227,7 @@ def decide(
         ``floor.checks-incomplete`` and ``check.policy-engine-failed``.
     """
     try:
-        return _decide(facts, bundle, failed_checks, effective_checks)
+        return _decide(facts, bundle, restrictions, failed_checks, effective_checks)
     except Exception as error:  # noqa: BLE001 - G4: a decision that cannot be taken is a refusal
         return _undecided(facts, bundle, error)
 
@@ -233,7 +237,8 @@ def replay(record: object, bundle: PolicyBundle) -> Decision:
 
     Args:
         record: From ``Decision.to_record``. The record of a meet is replayed part by part, every part with
-            ``bundle``; to replay it with the policies of its own, replay ``record["met"]`` one by one.
+            ``bundle``; to replay it with the policies of its own, replay ``record["met"]`` one by one. What
+            a restriction said then, it says again.
         bundle: The policy to decide with.
 
     Raises:
@@ -249,5 +254,27 @@ def _replay(then: Decision, bundle: PolicyBundle) -> Decision:
         for part in parts[1:]:
             whole = meet(whole, part)
         return whole
-    failed = tuple(code for code in then.codes if code.startswith("check.") and code != ENGINE_FAILED)
-    return decide(then.facts, bundle, failed_checks=failed, effective_checks=then.effective_checks)
+    return decide(
+        then.facts,
+        bundle,
+        restrictions=tuple(_recorded(then, name) for name in then.restrictions),
+        failed_checks=tuple(
+            code for code in then.codes if code.startswith("check.") and code != ENGINE_FAILED
+        ),
+        effective_checks=then.effective_checks,
+    )
+
+
+def _recorded(then: Decision, name: str) -> Restriction:
+    """A restriction that says what it said then; its code is no part of a record."""
+    said = Restriction(name=name, reason=name, refuses=lambda facts: ())
+    refused = tuple(found.person for found in then.findings if found.code == said.code)
+    words = next((rule for rule in then.texts if rule.code == said.code), said.text)
+    return Restriction(
+        name=name,
+        refuses=lambda facts: refused,
+        reason=words.reason,
+        reason_fr=words.reason_fr,
+        remedy=words.remedy,
+        remedy_fr=words.remedy_fr,
+    )

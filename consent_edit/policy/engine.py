@@ -1,6 +1,6 @@
 """The Cedar engine behind two functions, compile a text and authorise a context: the only import of cedarpy.
 
-What may go wrong inside must come out as a refusal. Five traps, each with a test:
+What may go wrong inside must come out as a refusal. Six traps, each with a test:
 
 1. A ``forbid`` that errors is skipped and the answer is Allow. So every fact lives in a required ``context``,
    text is validated strictly, and any ``diagnostics.errors`` raises.
@@ -8,10 +8,15 @@ What may go wrong inside must come out as a refusal. Five traps, each with a tes
 3. Parsed policies are named by position (``policy0``), so sets are never merged; ``@id`` names a rule.
 4. A panic in native code is no ``Exception``. It is caught by name and raises like any other failure.
 5. Determining rules come in no fixed order, which would make equal decisions differ. They are put in order.
+6. Native code holds the interpreter and cannot be stopped. The limits on text bound what it may cost
+   (limits.py, rehearsal.py), and an answer that took too long is none.
 """
 
 from __future__ import annotations
 
+import json
+import re
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -21,11 +26,17 @@ from typing import Final, TypeVar
 import cedarpy
 
 from consent_edit.errors import CheckFailed, ConsentEditError, PolicyInvalid
+from consent_edit.policy.context import FACT_NAMES
+from consent_edit.policy.terms import RuleTerm, read_rule, reads
 
 _SCHEMA_FILE: Final = Path(__file__).with_name("consent_edit.cedarschema")
 _PRINCIPAL: Final = {"type": "Requester", "id": "requester"}
 _ACTION: Final = {"type": "Action", "id": "edit"}
 _RESOURCE: Final = {"type": "Person", "id": "depicted"}
+
+EVALUATION_LIMIT_S: Final = 1.0
+"""A verdict that took longer is none. The worst text within the limits takes milliseconds; a machine that
+needs a second for it is in no state to decide."""
 
 _T = TypeVar("_T")
 
@@ -36,13 +47,13 @@ class Rule:
 
     Attributes:
         key: The engine's own name, by position.
-        effect: ``permit`` or ``forbid``.
         annotations: ``@name("value")`` pairs.
+        term: What it does and when.
     """
 
     key: str
-    effect: str
     annotations: Mapping[str, str]
+    term: RuleTerm
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,10 +62,16 @@ class Compiled:
 
     Attributes:
         rules: Its policies, in the order of the text.
+        canonical: The same text has the same canonical form however it is spaced, broken and commented.
+        reads: The facts its rules can read; a verdict depends on no other.
     """
 
     rules: tuple[Rule, ...]
+    canonical: str
+    reads: tuple[str, ...]
     _policies: object = field(repr=False)
+    _schema: object = field(repr=False)
+    _entities: object = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +112,34 @@ def _schema() -> object:
     return cedarpy.Schema.from_str(schema_text())
 
 
+_CONTEXT_FIELD: Final = re.compile(r"^    (\w+): [\w<>]+,\n", re.MULTILINE)
+
+
 @cache
-def _entities() -> object:
-    return cedarpy.Entities.from_json_str("[]", _schema())
+def _schema_of(fields: tuple[str, ...]) -> tuple[object, object]:
+    """The schema whose context holds some of the facts only, and an empty set of entities under it.
+
+    A request is checked against it fact by fact, which is most of what an evaluation costs.
+    """
+    text = _CONTEXT_FIELD.sub(lambda line: line[0] if line[1] in fields else "", schema_text())
+    schema = cedarpy.Schema.from_str(text)
+    return schema, cedarpy.Entities.from_json_str("[]", schema)
+
+
+def format_text(text: str) -> str:
+    """The text as the engine's own formatter lays it out; comments stay.
+
+    Args:
+        text: Cedar policies that passed :func:`consent_edit.policy.limits.check_limits`.
+
+    Raises:
+        PolicyInvalid: it does not parse.
+        CheckFailed: the engine panicked.
+    """
+    try:
+        return str(_native(lambda: cedarpy.format_policies(text, line_width=100, indent_width=2)))
+    except (ValueError, TypeError) as error:
+        raise PolicyInvalid(f"the policy text does not parse: {error}") from error
 
 
 def compile_text(text: str) -> Compiled:
@@ -115,15 +157,26 @@ def compile_text(text: str) -> Compiled:
         if not validation.validation_passed or validation.errors:
             raise PolicyInvalid("; ".join(str(error) for error in validation.errors) or "not valid")
         policies = _native(lambda: cedarpy.PolicySet.from_str(text))
-        nodes = _native(policies.to_pst)
-    except (ValueError, TypeError) as error:
+        source = json.loads(_native(lambda: cedarpy.policies_to_json_str(text)))
+    except (ValueError, TypeError, RecursionError) as error:
         raise PolicyInvalid(f"the policy text does not parse: {error}") from error
-    if nodes.templates or nodes.template_links:
+    if source["templates"] or source["templateLinks"]:
         raise PolicyInvalid("templates (?principal, ?resource) are not used here")
-    keys = sorted(nodes.static_policies, key=lambda key: (len(key), key))  # policy0, policy1, … policy10
-    found = ((key, nodes.static_policies[key]) for key in keys)
-    rules = tuple(Rule(key, str(node.effect), dict(node.annotations)) for key, node in found)
-    return Compiled(rules, policies)
+    static = source["staticPolicies"]
+    keys = sorted(static, key=lambda key: (len(key), key))  # policy0, policy1, … policy10
+    rules = tuple(Rule(key, dict(static[key].get("annotations", {})), read_rule(static[key])) for key in keys)
+    read = _read(rules)
+    canonical = json.dumps([static[key] for key in keys], sort_keys=True, separators=(",", ":"))
+    return Compiled(rules, canonical, read, policies, *_schema_of(read))
+
+
+def _read(rules: tuple[Rule, ...]) -> tuple[str, ...]:
+    """Facts that any of the rules can read, in the schema's order."""
+    read: set[str] = set()
+    for rule in rules:
+        found = reads(rule.term)
+        read |= set(FACT_NAMES) if found is None else found
+    return tuple(name for name in FACT_NAMES if name in read)
 
 
 def authorise(compiled: Compiled, context: str) -> Verdict:
@@ -131,15 +184,18 @@ def authorise(compiled: Compiled, context: str) -> Verdict:
 
     Args:
         compiled: From :func:`compile_text`.
-        context: JSON from :func:`consent_edit.policy.context.contexts`.
+        context: JSON from :func:`consent_edit.policy.context.contexts`, holding ``compiled.reads``.
 
     Raises:
         CheckFailed: the engine raised, panicked, reported any error, or came to no decision. Never an Allow.
     """
     request = {"principal": _PRINCIPAL, "action": _ACTION, "resource": _RESOURCE, "context": context}
+    started = time.monotonic()
     try:
         result = _native(
-            lambda: cedarpy.is_authorized(request, compiled._policies, _entities(), schema=_schema())
+            lambda: cedarpy.is_authorized(
+                request, compiled._policies, compiled._entities, schema=compiled._schema
+            )
         )
         errors, decided = result.diagnostics.errors, result.decision
         allowed, reasons = result.allowed, tuple(str(key) for key in result.diagnostics.reasons)
@@ -147,6 +203,8 @@ def authorise(compiled: Compiled, context: str) -> Verdict:
         raise
     except Exception as error:
         raise CheckFailed("the policy engine raised", code="check.policy-engine-failed") from error
+    if not 0 <= time.monotonic() - started <= EVALUATION_LIMIT_S:
+        raise CheckFailed("the policy engine took too long", code="check.policy-engine-failed")
     if errors:
         raise CheckFailed("a policy rule could not be evaluated", code="check.policy-engine-failed")
     if decided not in (cedarpy.Decision.Allow, cedarpy.Decision.Deny):

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from consent_edit.policy import wording
-from consent_edit.policy.codes import ENGINE_FAILED, NOT_PERMITTED, RuleText, check_code, family
+from consent_edit.policy.codes import (
+    ENGINE_FAILED,
+    NOT_PERMITTED,
+    RESTRICTION_FAILED,
+    RuleText,
+    check_code,
+    family,
+)
 from consent_edit.vocabulary import CheckName, CheckOutcome
 
 Language: TypeAlias = Literal["en", "fr"]
@@ -50,6 +57,7 @@ _TOLD: Final[dict[str, wording.Wording]] = {
     **wording.CONSENT,
     **_checks(),
     ENGINE_FAILED: wording.ENGINE_FAILED,
+    RESTRICTION_FAILED: wording.RESTRICTION_FAILED,
     NOT_PERMITTED: wording.NOT_PERMITTED,
 }
 _FALLBACK: Final[dict[str, wording.Wording]] = {

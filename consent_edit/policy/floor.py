@@ -242,7 +242,7 @@ def _photo_required(facts: Facts, person: PersonFacts, picture: PictureAggregate
     return person.kind is PersonKind.FACE or (person.kind is PersonKind.UNSEEN and picture.faces == 0)
 
 
-_RULES: Final[tuple[tuple[FloorRule, Callable[[Facts, PersonFacts, PictureAggregate], bool]], ...]] = (
+RULES: Final[tuple[tuple[FloorRule, Callable[[Facts, PersonFacts, PictureAggregate], bool]], ...]] = (
     (FloorRule.CHECKS_INCOMPLETE, _checks_incomplete),
     (FloorRule.CONSENT_REQUIRED, _consent_required),
     (FloorRule.HANDS_OFF, _hands_off),
@@ -252,6 +252,7 @@ _RULES: Final[tuple[tuple[FloorRule, Callable[[Facts, PersonFacts, PictureAggreg
     (FloorRule.FOREIGN_IDENTITY, _foreign_identity),
     (FloorRule.PHOTO_REQUIRED, _photo_required),
 )
+"""Each rule with its test for one person of a picture."""
 
 
 def judge(facts: Facts) -> tuple[FloorFinding, ...]:
@@ -266,7 +267,7 @@ def judge(facts: Facts) -> tuple[FloorFinding, ...]:
     picture = picture_aggregate(facts)
     return tuple(
         FloorFinding(rule, index)
-        for rule, broken in _RULES
+        for rule, broken in RULES
         for index, person in enumerate(facts.persons)
         if broken(facts, person, picture)
     )

@@ -2,7 +2,7 @@
 
 Deep or long expressions crash the parser's process: with an 8 MiB stack, a chain of some thousand operators
 does, and so do a thousand brackets, well inside 4 KiB. So a small scanner, which is not recursive, measures
-first: bytes, brackets and operators. What it lets through is at most 512 levels deep, however it is parsed.
+first: bytes, brackets and operators. What it lets through is at most 256 levels deep, however it is parsed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from consent_edit.errors import PolicyInvalid
 MAX_FILE_BYTES: Final = 64 * 1024
 MAX_POLICY_BYTES: Final = 4 * 1024
 MAX_NESTING: Final = 64
-MAX_OPERATORS: Final = 512
+MAX_OPERATORS: Final = 256
 
 _TOKEN: Final = re.compile(
     r'(?P<string>"(?:[^"\\]|\\.)*")'
@@ -46,7 +46,7 @@ def check_limits(text: str) -> int:
 
     Raises:
         PolicyInvalid: over 64 KiB in all or 4 KiB a policy, brackets nested over 64 deep or not closed, over
-            512 operators and brackets in one policy, a quote never closed, or a policy without its ``;``.
+            256 operators and brackets in one policy, a quote never closed, or a policy without its ``;``.
     """
     if len(text.encode("utf-8", errors="surrogatepass")) > MAX_FILE_BYTES:
         raise _invalid(f"policy text is over {MAX_FILE_BYTES} bytes")

@@ -27,7 +27,9 @@ from consent_edit.policy.record import (
 )
 from consent_edit.vocabulary import Stage
 
-RECORD_VERSION: Final = 1
+RECORD_VERSION: Final = 2
+_VERSION_1: Final[Mapping[str, JsonValue]] = {"policy": "", "mirror_digest": "", "restrictions": ()}
+"""What records of version 1 lacked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +78,11 @@ class Decision:
         findings: The codes that fell on somebody, per person.
         public_codes: What the requester may read (G7): no consent code but ``consent.required``.
         public_persons: Indices of the persons whose consent the requester is told to ask for.
+        policy: Name of the operator's bundle, and after a ``+`` of what narrowed it.
         policy_digest: Of the operator's bundle.
-        floor_digest: ``sha256:<hex>`` of floor.py as shipped.
+        floor_digest: Of floor.py, the facts and the vocabulary (digests.py).
+        mirror_digest: Of floor.cedar.
+        restrictions: Names of the operator's restrictions that were asked.
         effective_checks: The checks as they ran: model hashes, thresholds, self-tests; as handed in.
         texts: What the operator's rules among the codes say.
         fault: For the operator when deciding failed: an exception's class name; never data of a person.
@@ -89,8 +94,11 @@ class Decision:
     findings: tuple[Finding, ...]
     public_codes: tuple[str, ...]
     public_persons: tuple[int, ...]
+    policy: str
     policy_digest: str
     floor_digest: str
+    mirror_digest: str
+    restrictions: tuple[str, ...] = ()
     effective_checks: tuple[Mapping[str, JsonValue], ...] = ()
     texts: tuple[RuleText, ...] = ()
     fault: str = ""
@@ -151,8 +159,11 @@ class Decision:
             "facts": facts_to_json(self.facts),
             "public_codes": list(self.public_codes),
             "public_persons": list(self.public_persons),
+            "policy": self.policy,
             "policy_digest": self.policy_digest,
             "floor_digest": self.floor_digest,
+            "mirror_digest": self.mirror_digest,
+            "restrictions": list(self.restrictions),
             "effective_checks": [_thaw(check) for check in self.effective_checks],
             "texts": [asdict(rule) for rule in self.texts],
             "fault": self.fault,
@@ -166,6 +177,8 @@ class Decision:
         Raises:
             InputError: the record is malformed, of another version, or says what its own content belies.
         """
+        if isinstance(record, Mapping) and record.get("v") == 1:
+            record = {**_VERSION_1, **record, "v": RECORD_VERSION}
         data = mapping(record, _RECORD_KEYS)
         if data["v"] != RECORD_VERSION:
             raise malformed("a version that this release does not read")
@@ -176,8 +189,11 @@ class Decision:
                 findings=tuple(_finding(item) for item in sequence(data["findings"])),
                 public_codes=_strings(data["public_codes"]),
                 public_persons=tuple(_index(item) for item in sequence(data["public_persons"])),
+                policy=text(data["policy"]),
                 policy_digest=text(data["policy_digest"]),
                 floor_digest=text(data["floor_digest"]),
+                mirror_digest=text(data["mirror_digest"]),
+                restrictions=_strings(data["restrictions"]),
                 effective_checks=freeze_checks(sequence(data["effective_checks"])),
                 texts=tuple(_rule_text(item) for item in sequence(data["texts"])),
                 fault=text(data["fault"]),
@@ -248,8 +264,11 @@ def meet(first: Decision, second: Decision) -> Decision:
         findings=tuple(dict.fromkeys((*first.findings, *second.findings))),
         public_codes=ordered((*first.public_codes, *second.public_codes)),
         public_persons=tuple(sorted({*first.public_persons, *second.public_persons})),
+        policy=second.policy,
         policy_digest=second.policy_digest,
         floor_digest=second.floor_digest,
+        mirror_digest=second.mirror_digest,
+        restrictions=tuple(dict.fromkeys((*first.restrictions, *second.restrictions))),
         effective_checks=(*second.effective_checks, *checks),
         texts=tuple(dict.fromkeys((*first.texts, *second.texts))),
         fault=second.fault or first.fault,

@@ -20,7 +20,7 @@ _CONSENTING: Final[Mapping[str, JsonValue]] = {
     "kind": "face",
     "recognisable": "yes",
     "consent": "verified",
-    "assurance": "substantial",
+    "assurance": "high",
     "age": "adult",
     "exposure": "none",
     "exposure_change": "none",

@@ -197,6 +197,11 @@ ENGINE_FAILED: Final[Wording] = (
     "La décision elle-même n'a pu être prise : rien ne sort.",
     *_TRY_LATER,
 )
+RESTRICTION_FAILED: Final[Wording] = (
+    "A restriction of this service's own gave no usable answer, so nothing leaves.",
+    "Une restriction propre à ce service n'a pas donné de réponse exploitable : rien ne sort.",
+    *_TRY_LATER,
+)
 CHECK_FALLBACK: Final[Wording] = (
     "A part that the checks need is missing or broke, so nothing leaves.",
     "Un élément nécessaire aux contrôles manque ou a failli : rien ne sort.",

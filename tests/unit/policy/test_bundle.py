@@ -36,7 +36,8 @@ def test_a_bundle_says_who_its_rules_are() -> None:
     assert bundle.refusals(benign("output")) == ()
     assert bundle.digest.startswith("sha256:")
     assert bundle == PolicyBundle.from_text(text, name="mine")
-    assert bundle.digest != PolicyBundle.from_text(text + "\n").digest
+    assert bundle.digest == PolicyBundle.from_text("// said\n" + text.replace(" ", "  ")).digest
+    assert bundle.digest != PolicyBundle.from_text(text.replace("wait", "wait more")).digest
 
 
 def test_nothing_permits() -> None:

@@ -13,10 +13,12 @@ import rfc8785
 from consent_edit import vocabulary
 from consent_edit.errors import ConsentEditError, InputError
 from consent_edit.policy import decision as decision_module
-from consent_edit.policy import floor
+from consent_edit.policy import facts as facts_module
+from consent_edit.policy import digests, floor
 from consent_edit.policy.bundle import PolicyBundle
 from consent_edit.policy.codes import check_code, ordered
-from consent_edit.policy.decision import Decision, Finding, decide, floor_digest, meet, replay
+from consent_edit.policy.decision import Decision, Finding, decide, meet, replay
+from consent_edit.policy.digests import floor_digest, mirror_digest
 from consent_edit.policy.testing import benign, vary
 from consent_edit.vocabulary import CheckName, CheckOutcome, Stage
 
@@ -34,18 +36,29 @@ def test_an_allowing_decision_has_no_codes_and_names_what_it_rests_on() -> None:
     assert decision.stage is Stage.OUTPUT
     assert decision.policy_digest == DEFAULT.digest
     assert decision.floor_digest == floor_digest()
+    assert decision.mirror_digest == mirror_digest()
+    assert decision.policy == "default"
     assert decision.effective_checks == (
         {"name": "exposure", "models": ({"sha256": "00", "threshold": 0.8, "self_test": True},)},
     )
 
 
 def test_the_floor_digest_is_that_of_the_files() -> None:
-    """Anybody can compute it from floor.py and vocabulary.py, each after its length (8 bytes, big-endian)."""
+    """Anybody can compute it from three files, each after its length (8 bytes, big-endian)."""
     digest = hashlib.sha256()
-    for module in (floor, vocabulary):
+    for module in (floor, facts_module, vocabulary):
         source = Path(module.__file__).read_bytes()
         digest.update(len(source).to_bytes(8, "big") + source)
     assert floor_digest() == f"sha256:{digest.hexdigest()}"
+
+
+@pytest.mark.parametrize("which", ["_FLOOR", "_MIRROR"])
+def test_an_altered_floor_decides_nothing(which: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A floor or a mirror other than the pinned one refuses every edit."""
+    monkeypatch.setattr(digests, which, "sha256:" + "0" * 64)
+    refused = decide(benign(), DEFAULT)
+    assert refused.codes == ("floor.checks-incomplete", "check.policy-engine-failed")
+    assert refused.fault == "CheckFailed"
 
 
 def test_codes_come_floor_first_and_once() -> None:
@@ -207,7 +220,8 @@ def test_a_failed_decision_replays_as_what_it_would_have_been() -> None:
 @pytest.mark.parametrize(
     "tamper",
     [
-        {"v": 2},
+        {"v": 1, "extra": 1},
+        {"v": 3},
         {"v": None},
         {"allowed": True},
         {"stage": "input"},

@@ -1,0 +1,1 @@
+"""What policy authors work with: tests, differences, explanations; nothing on the way of an edit imports this."""

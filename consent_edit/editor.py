@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from consent_edit.assembly import Assembled
+from consent_edit.clearance import Clearance
 from consent_edit.consent.query import ConsentResult
 from consent_edit.consultation import standing
 from consent_edit.errors import CheckFailed, ConsentEditError
 from consent_edit.evidence.finish import finish
-from consent_edit.gate import Clearance, Gate
+from consent_edit.gate import Gate
 from consent_edit.intake.canonical import CanonicalImage
 from consent_edit.judgement import Judge
-from consent_edit.operator import Operator
+from consent_edit.operator import Operator, Snapshot
 from consent_edit.perception.observation import Perception
 from consent_edit.perception.process import PerceptionProcess
 from consent_edit.pipelines import runner
@@ -55,9 +57,24 @@ class ConsentEditor:
             InputError: the request cannot be used.
         """
         with _ours():
-            received = self._receive(request)
-            snapshot = self.operator.snapshot().within(request.jurisdictions)
-            return self._gate.decide(self._judge.before(request, received, snapshot), snapshot)
+            _, snapshot, assembled = self._before(request)
+            return self._gate.decide(assembled, snapshot)
+
+    def audit(self, request: EditRequest) -> str:
+        """The exact input decision, written down; for live traffic before edits are switched on.
+
+        No pipeline runs and nothing leaves; no use is counted and no proof spent.
+
+        Returns:
+            Name of the decision record (``Operator.decision``), admitted or refused.
+
+        Raises:
+            InputError: the request cannot be used.
+            StoreUnavailable: it could not be written.
+        """
+        with _ours():
+            _, snapshot, assembled = self._before(request)
+            return self._gate.assessed(assembled, snapshot)
 
     def edit(self, request: EditRequest, *, cancelled: Callable[[], bool] = lambda: False) -> EditResult:
         """Edit one picture.
@@ -75,9 +92,7 @@ class ConsentEditor:
             Unavailable: a needed part is missing or broke (``check.*``); nothing left.
         """
         with _ours():
-            received = self._receive(request)  # 1 intake, 2 perception
-            snapshot = self.operator.snapshot().within(request.jurisdictions)
-            assembled = self._judge.before(request, received, snapshot)  # 3 consent, 4 policy
+            received, snapshot, assembled = self._before(request)  # 1 to 4
             clearance = self._gate.admit(assembled, snapshot, received.call_digest)  # 5 gate
         environment = snapshot.trust.environment
         with self._gate.noting(clearance):
@@ -88,7 +103,8 @@ class ConsentEditor:
                 )  # 7 finish
                 finished = self._judge.after(request, received, candidate, snapshot)  # 8 perception, 9 policy
         if not made:
-            self._gate.refuse_as(ConsentStatus.REVOKED, clearance, assembled)
+            with self._gate.noting(clearance, refuses=True):
+                self._gate.refuse_as(ConsentStatus.REVOKED, clearance, assembled)
         return self._gate.release(clearance, finished)  # 10 gate
 
     def _run(
@@ -120,8 +136,11 @@ class ConsentEditor:
             raise
         return (pixels,)
 
-    def _receive(self, request: EditRequest) -> Received:
-        return receive(request, self.pipeline, self.family, self.operator, self.perception)
+    def _before(self, request: EditRequest) -> tuple[Received, Snapshot, Assembled]:
+        """1 intake, 2 perception; 3 consent and 4 policy under what is in force now."""
+        received = receive(request, self.pipeline, self.family, self.operator, self.perception)
+        snapshot = self.operator.snapshot().within(request.jurisdictions)
+        return received, snapshot, self._judge.before(request, received, snapshot)
 
     def close(self) -> None:
         """Stop the perception process; a later edit starts a new one."""

@@ -11,95 +11,40 @@ from __future__ import annotations
 
 import re
 import secrets
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Final, Never, NoReturn, final
+from typing import Final, NoReturn
 
 from consent_edit.assembly import Assembled
+from consent_edit.clearance import SEAL, Clearance
 from consent_edit.consent.proof import Proven
 from consent_edit.consultation import standing
 from consent_edit.encoding import canonical_json
 from consent_edit.errors import CheckFailed, ConsentInvalid, EditRefused, InputError, Unavailable
 from consent_edit.evidence.finish import OUTPUT_LIMITS, Candidate
-from consent_edit.evidence.log import SaltedLeaf, log_release
+from consent_edit.evidence.log import Event, SaltedLeaf, log_release
 from consent_edit.evidence.receipt import describe_release, sign_receipt
 from consent_edit.intake.decode import decode
 from consent_edit.operator import Operator, Snapshot
 from consent_edit.policy import floor
 from consent_edit.policy.decision import Decision, decide, meet, public_view
-from consent_edit.recording import draft_release, people, record_of, write_break, write_refusal
+from consent_edit.policy.shadow import Overheard, overheard
+from consent_edit.recording import (
+    draft_release,
+    people,
+    record_of,
+    write_assessment,
+    write_break,
+    write_refusal,
+)
 from consent_edit.request import EditResult
 from consent_edit.store.ledger import LogEntry
 from consent_edit.store.merkle import leaf_hash
 from consent_edit.vocabulary import ConsentStatus, Purpose, Stage
 
-_SEAL: Final = object()
 _BROKE_OFF: Final = "check.edit-failed"
 _BREAK_CODE: Final = re.compile(r"(?:input|check)\.[a-z0-9][a-z0-9_-]{0,63}")
-
-
-@final
-class Clearance:
-    """Leave to run one call over one set of pixels, once. Made by :meth:`Gate.admit` and by nothing else.
-
-    It cannot be copied, pickled or built. In one Python process that is a guard rail, not a wall.
-
-    Attributes:
-        snapshot: What was in force at admission.
-        decision: The admitting decision.
-    """
-
-    __slots__ = ("_call_digest", "_lock", "_released", "_spent", "decision", "snapshot")
-
-    def __init__(self, seal: object, call_digest: str, snapshot: Snapshot, decision: Decision) -> None:
-        if seal is not _SEAL:
-            raise CheckFailed("a clearance comes from the gate alone", code="check.clearance-forged")
-        self._call_digest = call_digest
-        self._lock = threading.Lock()
-        self._spent = False
-        self._released = False
-        self.snapshot = snapshot
-        self.decision = decision
-
-    def spend(self, call_digest: str) -> None:
-        """Use the clearance for the run it was given for.
-
-        Raises:
-            CheckFailed: ``check.clearance-spent`` the second time, ``check.clearance-mismatch`` when the call
-                or its pixels are not the ones that were admitted.
-        """
-        with self._lock:
-            if self._spent:
-                raise CheckFailed("the clearance was used before", code="check.clearance-spent")
-            self._spent = True
-        if not secrets.compare_digest(call_digest, self._call_digest):
-            raise CheckFailed(
-                "the call or its pixels changed after admission", code="check.clearance-mismatch"
-            )
-
-    def close(self) -> None:
-        """Mark the clearance as released.
-
-        Raises:
-            CheckFailed: ``check.clearance-unspent`` before a run, ``check.clearance-spent`` after a release.
-        """
-        with self._lock:
-            if not self._spent:
-                raise CheckFailed("nothing ran under this clearance", code="check.clearance-unspent")
-            if self._released:
-                raise CheckFailed("the clearance was released before", code="check.clearance-spent")
-            self._released = True
-
-    def __copy__(self) -> Never:
-        raise CheckFailed("a clearance cannot be copied", code="check.clearance-forged")
-
-    def __deepcopy__(self, memo: object) -> Never:
-        raise CheckFailed("a clearance cannot be copied", code="check.clearance-forged")
-
-    def __reduce__(self) -> Never:
-        raise CheckFailed("a clearance cannot be pickled", code="check.clearance-forged")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,8 +104,21 @@ class Gate:
         """
         decision = self.decide(assembled, snapshot)
         if not decision.allowed or floor.judge(assembled.facts):
-            self.refuse(decision, assembled)
-        return Clearance(_SEAL, call_digest, snapshot, decision)
+            self.refuse(decision, assembled, _aside(snapshot, decision))
+        return Clearance(SEAL, call_digest, snapshot, decision)
+
+    def assessed(self, assembled: Assembled, snapshot: Snapshot) -> str:
+        """Write down what would be decided at the input; nothing is admitted or can be released by it.
+
+        Returns:
+            Name of the decision record.
+
+        Raises:
+            StoreUnavailable: it could not be written.
+        """
+        decision_id, decision = secrets.token_hex(16), self.decide(assembled, snapshot)
+        write_assessment(self.operator, decision_id, decision, assembled, _aside(snapshot, decision))
+        return decision_id
 
     def release(self, clearance: Clearance, finished: Finished) -> EditResult:
         """Release a finished file, or refuse.
@@ -175,12 +133,16 @@ class Gate:
 
     def _release(self, clearance: Clearance, finished: Finished) -> EditResult:
         assembled = finished.assembled
+        clearance.close()  # one try: what is refused or breaks off is not asked for again on facts grown old
         if assembled.facts.stage is not Stage.OUTPUT:
             raise CheckFailed("only output facts release", code="check.stage")
+        held = self.decide(assembled, clearance.snapshot)
+        # Asked before what is in force now is read, which so grows no older while a shadow thinks (G6).
+        aside = _aside(clearance.snapshot, clearance.decision, held)
         current = self.current(clearance)
-        decision = self.decide(assembled, clearance.snapshot, current)
+        decision = meet(held, self.decide(assembled, current))
         if not decision.allowed or floor.judge(assembled.facts):
-            self.refuse(decision, assembled)
+            self.refuse(decision, assembled, aside)
         # G6: consent was read under the trust list in force now.
         if finished.trust_digest != current.trust.digest:
             raise CheckFailed("the trust list changed while consent was read", code="check.trust-changed")
@@ -188,18 +150,20 @@ class Gate:
         leaving = decode(finished.candidate.data, limits=OUTPUT_LIMITS).image.digest
         if not leaving == finished.observed_digest == finished.candidate.image.digest:
             raise CheckFailed("the file is not the one that was checked", code="check.bytes-changed")
-        clearance.close()
-        return self._commit(clearance, decision, finished)
+        return self._commit(clearance, decision, finished, aside)
 
-    def refuse(self, decision: Decision, assembled: Assembled) -> NoReturn:
+    def refuse(self, decision: Decision, assembled: Assembled, aside: Overheard) -> NoReturn:
         """Write a refusal down, then raise it.
+
+        Args:
+            aside: What the shadows said, for the record alone (G7).
 
         Raises:
             EditRefused: always, unless
             StoreUnavailable: it could not be written.
         """
         decision_id = secrets.token_hex(16)
-        write_refusal(self.operator, decision_id, decision, decision.public_codes, assembled)
+        write_refusal(self.operator, decision_id, decision, assembled, aside)
         view = public_view(decision, assembled.boxes)
         raise EditRefused(
             view.message,
@@ -235,7 +199,8 @@ class Gate:
     def _note_failure(self, clearance: Clearance, code: str) -> None:
         """So that no admission stands in the dark; free words of a pipeline's do not enter the log."""
         told = code if _BREAK_CODE.fullmatch(code) else _BROKE_OFF
-        write_break(self.operator, secrets.token_hex(16), clearance.decision, told)
+        aside = _aside(clearance.snapshot, clearance.decision)
+        write_break(self.operator, secrets.token_hex(16), clearance.decision, told, aside)
 
     def refuse_as(self, status: ConsentStatus, clearance: Clearance, assembled: Assembled) -> NoReturn:
         """Refuse with every verified consent read as ``status``.
@@ -248,7 +213,8 @@ class Gate:
             for person in assembled.facts.persons
         )
         again = replace(assembled, facts=replace(assembled.facts, persons=persons))
-        self.refuse(self.decide(again, clearance.snapshot, self.current(clearance)), again)
+        decision = self.decide(again, clearance.snapshot, self.current(clearance))
+        self.refuse(decision, again, _aside(clearance.snapshot, clearance.decision, decision))
 
     def current(self, clearance: Clearance) -> Snapshot:
         """What is in force now, within the jurisdictions of the admission.
@@ -258,7 +224,9 @@ class Gate:
         """
         return self.operator.snapshot().within(clearance.snapshot.jurisdictions)
 
-    def _commit(self, clearance: Clearance, decision: Decision, finished: Finished) -> EditResult:
+    def _commit(
+        self, clearance: Clearance, decision: Decision, finished: Finished, aside: Overheard
+    ) -> EditResult:
         """Use counts, record and log entry in one transaction; then the receipt; then the bytes."""
         consents = finished.assembled.consents
         candidate = finished.candidate
@@ -277,7 +245,10 @@ class Gate:
                 grants=[(consent.use_id, consent.max_uses or None) for consent in consents],
                 nonces=[(finished.proof.spent_as, finished.proof.until)] if finished.proof.nonce else [],
                 people=people(finished.assembled),
-                record={**record_of(decision), "admitted": clearance.decision.to_record()},
+                record={
+                    **record_of(Event.RELEASE, decision, aside),
+                    "admitted": clearance.decision.to_record(),
+                },
                 draft=draft,
             )
         except (
@@ -307,3 +278,8 @@ class Gate:
 
 def _broke_off(error: BaseException) -> CheckFailed:
     return CheckFailed(f"the edit broke off with {type(error).__name__}", code=_BROKE_OFF)
+
+
+def _aside(snapshot: Snapshot, *decisions: Decision) -> Overheard:
+    """What the shadows say to decisions of one edit; it changes none of them."""
+    return overheard(snapshot.shadows, snapshot.jurisdictions, *decisions)

@@ -34,7 +34,8 @@ class Snapshot:
         policy: The operator's, narrowed by the jurisdictions.
         restrictions: Plug-ins that may refuse as well.
         jurisdictions: Codes of what narrows the policy, each once.
-        shadows: Policies that are asked beside the live one and decide nothing, narrowed likewise.
+        shadows: Policies that are asked beside the live one and decide nothing; narrowed when asked, so that
+            one that does not go with a jurisdiction stops no edit.
     """
 
     trust: TrustList
@@ -56,7 +57,6 @@ class Snapshot:
             self,
             policy=self.policy.narrowed(laid_over),
             jurisdictions=(*self.jurisdictions, *added),
-            shadows=tuple(shadow.narrowed(laid_over) for shadow in self.shadows),
         )
 
 

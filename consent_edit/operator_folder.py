@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +18,17 @@ from consent_edit.encoding import canonical_json
 from consent_edit.errors import ConsentInvalid, InputError
 from consent_edit.evidence.keys import PRIVATE_KEY_FILE, create_receipt_key, load_receipt_key
 from consent_edit.operator import Operator, unix_now
-from consent_edit.policy.bundle import PolicyBundle
+from consent_edit.operator_policies import (
+    POLICY_FILE,
+    check_together,
+    choose,
+    now,
+    policy_of,
+    refuse_foreign_hands,
+    shadow_of,
+)
+from consent_edit.policy.bundle import Narrowing, PolicyBundle
+from consent_edit.policy.shadow import MAX_SHADOWS
 from consent_edit.store.store import Store
 from consent_edit.store.vault_key import VaultKey
 
@@ -25,7 +36,6 @@ _CONFIG = "operator.json"
 _TRUST_LIST = "trust-list.jwt"
 _ANCHOR = "anchor.jwk.json"
 _LOG = "log.sqlite"
-_POLICY = "policy.cedar"
 _STATUS = "status"
 _VAULT_KEY = "vault.key"
 _OPENING_KEY = "presentation-key.json"
@@ -40,6 +50,9 @@ class _Config(BaseModel):
     Attributes:
         audience: What grants name in ``aud``.
         policy: A shipped policy's name, or ``custom`` for the folder's own ``policy.cedar``.
+        jurisdictions: Codes of what narrows it, such as ``eu``.
+        shadows: Policies that are asked beside it and decide nothing: shipped names, or paths in the folder,
+            which have a slash or end in ``.cedar``.
         status_uris: Addresses, or prefixes ending with ``/``, whose lists lie in the folder ``status``.
         store: ``postgresql+psycopg://`` address of the log, under the folder's ``vault.key``; by default the
             folder's own SQLite file.
@@ -49,6 +62,8 @@ class _Config(BaseModel):
 
     audience: Annotated[str, Field(min_length=1, max_length=500)]
     policy: str = "default"
+    jurisdictions: tuple[str, ...] = ()
+    shadows: Annotated[tuple[str, ...], Field(max_length=MAX_SHADOWS)] = ()
     status_uris: tuple[str, ...] = ()
     store: str = ""
 
@@ -61,6 +76,9 @@ def create(
     anchor: str,
     status_uris: tuple[str, ...],
     store: str = "",
+    policy: str | Path = "default",
+    jurisdictions: Sequence[str] = (),
+    shadows: Sequence[str | Path] = (),
 ) -> None:
     """Make an operator's folder: whole, or not at all.
 
@@ -69,9 +87,13 @@ def create(
         anchor: The anchor's public key, JWK or JWK set; it verifies the list here and now.
         status_uris: Where the status lists that lie in ``<folder>/status`` belong.
         store: ``postgresql+psycopg://`` address for the log, if not a file of the folder.
+        policy: A shipped policy's name; or a policy file or folder, whose text is copied in.
+        jurisdictions: Codes of what narrows it.
+        shadows: As ``policy``; asked beside it, they decide nothing.
 
     Raises:
-        InputError: the folder holds something already, or the anchor is no public key.
+        InputError: the folder holds something already, the anchor is no public key, or a policy does not
+            hold or does not go with a jurisdiction.
         VerificationFailed: the trust list does not verify under the anchor; a demo's never does here.
     """
     try:
@@ -83,6 +105,7 @@ def create(
             remedy="name the public key (JWK, or a JWK set) that signed the trust list",
         ) from error
     TrustList.load(trust_list, anchor=anchors, now=unix_now())
+    chosen = choose(policy, shadows, jurisdictions)
     with new_folder(folder, code="input.operator") as place:
         (place / _STATUS).mkdir()
         create_receipt_key(place)
@@ -91,9 +114,17 @@ def create(
         opening = OpeningKey.generate()
         opening.save(place / _OPENING_KEY)
         card = _card(audience, opening)
-        config = _Config(audience=audience, status_uris=status_uris, store=store).model_dump_json(indent=2)
+        config = _Config(
+            audience=audience,
+            policy=chosen.policy,
+            jurisdictions=tuple(jurisdictions),
+            shadows=chosen.shadows,
+            status_uris=status_uris,
+            store=store,
+        ).model_dump_json(indent=2)
         files = ((_TRUST_LIST, trust_list), (_ANCHOR, anchor), (AUDIENCE_CARD, card), (_CONFIG, config))
-        for name, text in files:
+        for name, text in (*files, *chosen.files):
+            (place / name).parent.mkdir(mode=0o700, exist_ok=True)
             write_private(place / name, f"{text.strip()}\n".encode())
 
 
@@ -101,43 +132,58 @@ def load(folder: Path) -> Operator:
     """The operator of a folder, ready for edits.
 
     Raises:
-        InputError: the folder is not an operator's, a file of it cannot be used, or others than its owner
-            could have written its settings, anchor or policy.
+        InputError: the folder is not an operator's, a file of it cannot be used, a jurisdiction is unknown or
+            does not go with a policy, or others than its owner could have written its settings, anchor or
+            a policy.
         VerificationFailed: its trust list does not verify, or is older than one that was in force here.
         StoreUnavailable: its log cannot be opened.
         Unavailable: its receipt key is missing or open to others.
     """
+    config, trust = _settings_and_trust(folder)
     try:
-        _refuse_foreign_hands(folder)
-        config = _Config.model_validate_json((folder / _CONFIG).read_bytes())
-        anchors = read_anchors((folder / _ANCHOR).read_bytes())
         opening_keys = _opening_keys(folder)
-        trust_list = (folder / _TRUST_LIST).read_text().strip()
     except (OSError, ValueError, ConsentInvalid) as error:
-        raise InputError(
-            f"{folder} is not an operator's folder ({type(error).__name__})",
-            code="input.operator",
-            remedy="make one with: consent-edit operator init DIR",
-        ) from error
+        raise _not_an_operator(folder, error) from error
+    policy = policy_of(folder, config.policy)
+    shadows = tuple(shadow_of(folder, entry) for entry in config.shadows)
+    check_together((now(policy), *shadows), config.jurisdictions)
+    receipt_key = load_receipt_key(folder / PRIVATE_KEY_FILE)
     source = folder_source(folder / _STATUS)
-    trust = TrustList.load(trust_list, anchor=anchors, now=unix_now())
-    store = _open_store(folder, config)
-    try:
-        store.raise_mark(_TRUST_LIST, trust.iat)  # never back to a list that trusted somebody removed since
-    except BaseException:
-        store.close()
-        raise
     return Operator(
         audience=config.audience,
         trust=trust,
-        policy=PolicyBundle.load(folder / _POLICY)
-        if config.policy == "custom"
-        else PolicyBundle.shipped(config.policy),
+        policy=policy,
         statuses=StatusLists(dict.fromkeys(config.status_uris, source)),
-        store=store,
-        receipt_key=load_receipt_key(folder / PRIVATE_KEY_FILE),
+        store=_open_marked(folder, config, trust),
+        receipt_key=receipt_key,
         opening_keys=opening_keys,
+        jurisdictions=config.jurisdictions,
+        shadows=shadows,
     )
+
+
+def load_trust(folder: Path) -> tuple[TrustList, tuple[str, ...]]:
+    """Trust list and status addresses alone, for what must go on while a policy is being mended.
+
+    Raises:
+        InputError: the folder is not an operator's.
+        VerificationFailed: its trust list does not verify, or is older than one that was in force here.
+        StoreUnavailable: its log cannot be opened.
+    """
+    config, trust = _settings_and_trust(folder)
+    _open_marked(folder, config, trust).close()
+    return trust, config.status_uris
+
+
+def policy_in_force(folder: Path) -> PolicyBundle:
+    """The policy of an operator's folder within its jurisdictions, whatever its trust list has come to.
+
+    Raises:
+        InputError: the folder is not an operator's, or its policy cannot be used.
+    """
+    config = _settings(folder)
+    policy = now(policy_of(folder, config.policy))
+    return policy.narrowed(Narrowing.jurisdiction(code) for code in dict.fromkeys(config.jurisdictions))
 
 
 def rotate_presentation_key(folder: Path) -> Path:
@@ -180,12 +226,33 @@ def open_store(folder: Path) -> Store:
         InputError: the folder is not an operator's.
         StoreUnavailable: its log cannot be opened.
     """
+    return _open_store(folder, _settings(folder))
+
+
+def _settings(folder: Path) -> _Config:
     try:
-        _refuse_foreign_hands(folder)
-        config = _Config.model_validate_json((folder / _CONFIG).read_bytes())
+        refuse_foreign_hands(folder, (_CONFIG, _ANCHOR, POLICY_FILE))
+        return _Config.model_validate_json((folder / _CONFIG).read_bytes())
     except (OSError, ValueError) as error:
-        raise InputError(f"{folder} is not an operator's folder", code="input.operator") from error
-    return _open_store(folder, config)
+        raise _not_an_operator(folder, error) from error
+
+
+def _settings_and_trust(folder: Path) -> tuple[_Config, TrustList]:
+    config = _settings(folder)
+    try:
+        anchors = read_anchors((folder / _ANCHOR).read_bytes())
+        trust_list = (folder / _TRUST_LIST).read_text().strip()
+    except (OSError, ValueError, ConsentInvalid) as error:
+        raise _not_an_operator(folder, error) from error
+    return config, TrustList.load(trust_list, anchor=anchors, now=unix_now())
+
+
+def _not_an_operator(folder: Path, error: Exception) -> InputError:
+    return InputError(
+        f"{folder} is not an operator's folder ({type(error).__name__})",
+        code="input.operator",
+        remedy="make one with: consent-edit operator init DIR",
+    )
 
 
 def _open_store(folder: Path, config: _Config) -> Store:
@@ -194,13 +261,11 @@ def _open_store(folder: Path, config: _Config) -> Store:
     return Store.open(config.store, vault_key=VaultKey.load(folder / _VAULT_KEY))
 
 
-def _refuse_foreign_hands(folder: Path) -> None:
-    """Whoever can write these files decides whose word is consent here, and for what."""
-    for name in (_CONFIG, _ANCHOR, _POLICY):
-        path = folder / name
-        if path.exists() and path.stat().st_mode & 0o022:
-            raise InputError(
-                f"{path} can be written by others than its owner",
-                code="input.operator",
-                remedy=f"see that nobody changed it, then: chmod go-w {path}",
-            )
+def _open_marked(folder: Path, config: _Config, trust: TrustList) -> Store:
+    store = _open_store(folder, config)
+    try:
+        store.raise_mark(_TRUST_LIST, trust.iat)  # never back to a list that trusted somebody removed since
+    except BaseException:
+        store.close()
+        raise
+    return store

@@ -9,6 +9,7 @@ from consent_edit.encoding import JsonValue
 from consent_edit.evidence.log import Depicted, Event, SaltedLeaf, draft_leaf, log_refusal
 from consent_edit.operator import Operator
 from consent_edit.policy.decision import Decision
+from consent_edit.policy.shadow import Overheard
 
 
 def draft_release(
@@ -26,25 +27,42 @@ def draft_release(
 
 
 def write_refusal(
-    operator: Operator, decision_id: str, decision: Decision, codes: Sequence[str], assembled: Assembled
+    operator: Operator, decision_id: str, decision: Decision, assembled: Assembled, shadows: Overheard
 ) -> None:
     """Write a refusal down.
 
     Raises:
         StoreUnavailable: it could not be written.
     """
-    draft = _draft(operator, Event.REFUSAL, decision_id, decision, codes, {})
-    log_refusal(operator.store, people=people(assembled), record=record_of(decision), draft=draft)
+    draft = _draft(operator, Event.REFUSAL, decision_id, decision, decision.public_codes, {})
+    record = record_of(Event.REFUSAL, decision, shadows)
+    log_refusal(operator.store, people=people(assembled), record=record, draft=draft)
 
 
-def write_break(operator: Operator, decision_id: str, admitted: Decision, code: str) -> None:
+def write_assessment(
+    operator: Operator, decision_id: str, decision: Decision, assembled: Assembled, shadows: Overheard
+) -> None:
+    """Write down what would have been decided: no use is counted, no proof spent.
+
+    Raises:
+        StoreUnavailable: it could not be written.
+    """
+    draft = _draft(operator, Event.ASSESSMENT, decision_id, decision, decision.public_codes, {})
+    record = record_of(Event.ASSESSMENT, decision, shadows)
+    log_refusal(operator.store, people=people(assembled), record=record, draft=draft)
+
+
+def write_break(
+    operator: Operator, decision_id: str, admitted: Decision, code: str, shadows: Overheard
+) -> None:
     """Write down that an admitted edit broke off.
 
     Raises:
         StoreUnavailable: it could not be written.
     """
     draft = _draft(operator, Event.REFUSAL, decision_id, admitted, (code,), {})
-    log_refusal(operator.store, people=(), record={**record_of(admitted), "broke_off": code}, draft=draft)
+    record = {**record_of(Event.REFUSAL, admitted, shadows), "broke_off": code}
+    log_refusal(operator.store, people=(), record=record, draft=draft)
 
 
 def people(assembled: Assembled) -> tuple[Depicted, ...]:
@@ -65,9 +83,18 @@ def people(assembled: Assembled) -> tuple[Depicted, ...]:
     )
 
 
-def record_of(decision: Decision) -> dict[str, JsonValue]:
-    """What the store keeps of a decision; :meth:`Operator.decision` reads it back."""
-    return {"stage": decision.stage.value, "decision": decision.to_record()}
+def record_of(event: Event, decision: Decision, shadows: Overheard) -> dict[str, JsonValue]:
+    """What the store keeps of a decision; :meth:`Operator.decision` reads it back.
+
+    Args:
+        shadows: What the shadows said; in the record and nowhere else (G7).
+    """
+    return {
+        "event": event.value,
+        "stage": decision.stage.value,
+        "decision": decision.to_record(),
+        "shadows": list(shadows),
+    }
 
 
 def _draft(

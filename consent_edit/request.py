@@ -40,8 +40,9 @@ class EditRequest:
         negative_prompt: What to steer away from.
         settings: Further arguments of the pipeline, from its family's allow-list.
         file_format: Format of the file that leaves.
-        jurisdictions: Codes of the law the edit falls under, such as ``eu``; beside the operator's own, they can
-            only narrow what its policy allows.
+        jurisdictions: Codes of the law the edit falls under, such as ``eu``. Beside the operator's own they
+            can only narrow what its policy allows, so no proof needs to sign them: whoever adds or drops one
+            gets no more than the operator's own ones allow anybody.
         proof: Where grants name a key as grantee: that key's signature over this request
             (:meth:`digest`, ``consent.proof.sign_proof``).
     """

@@ -16,6 +16,9 @@ from consent_edit import operator_folder
 from consent_edit.cli.terminal import AsJson, read_file, say
 from consent_edit.consent.holder.wallet import Wallet
 from consent_edit.errors import InputError, Unavailable
+from consent_edit.operator import Operator
+from consent_edit.policy.bundle import Narrowing
+from consent_edit.policy.policy_file import PolicyFile
 from consent_edit.request import EditRequest, FileFormat
 from consent_edit.vocabulary import Operation, Purpose
 
@@ -36,6 +39,9 @@ OperationOption = Annotated[
     list[Operation] | None, typer.Option("--operation", help="What the edit does, where words do not say it.")
 ]
 PurposeOption = Annotated[Purpose, typer.Option(help="What the edit is for.")]
+JurisdictionOption = Annotated[
+    list[str] | None, typer.Option("--jurisdiction", help="Law the edit falls under, such as eu; repeatable.")
+]
 
 _FORMATS: dict[str, FileFormat] = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 
@@ -48,13 +54,16 @@ def read_request(
     consent: list[Path] | None,
     operation: list[Operation] | None,
     purpose: Purpose,
+    jurisdiction: list[str] | None = None,
     file_format: FileFormat = "png",
 ) -> EditRequest:
     """The request that command-line options describe.
 
     Raises:
-        InputError: a file cannot be read.
+        InputError: a file cannot be read, or there is no such jurisdiction.
     """
+    for code in jurisdiction or ():
+        Narrowing.jurisdiction(code)  # an unknown one is told before anything is loaded
     return EditRequest(
         image=read_file(picture, code="input.unreadable"),
         prompt=prompt,
@@ -62,6 +71,7 @@ def read_request(
         presentations=tuple(_text(path) for path in consent or ()),
         operations=frozenset(operation or ()),
         purpose=purpose,
+        jurisdictions=tuple(jurisdiction or ()),
         file_format=file_format,
     )
 
@@ -96,6 +106,13 @@ def built_in_editor(operator: Path) -> ConsentEditor:
     return ConsentEditor(GradingPipeline.shipped(), loaded)
 
 
+def tell_problem(operator: Operator) -> None:
+    """Say on stderr that the policy file has become bad, and that the last good one stays in force."""
+    problem = operator.policy.problem if isinstance(operator.policy, PolicyFile) else ""
+    if problem:
+        typer.echo(problem, err=True)
+
+
 def edit(
     *,
     picture: PictureArgument,
@@ -107,6 +124,7 @@ def edit(
     consent: ConsentOption = None,
     operation: OperationOption = None,
     purpose: PurposeOption = Purpose.PERSONAL,
+    jurisdiction: JurisdictionOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Edit one picture. Exits 3 when refused; nothing is written then."""
@@ -120,6 +138,7 @@ def edit(
         consent=consent,
         operation=operation,
         purpose=purpose,
+        jurisdiction=jurisdiction,
         file_format=file_format,
     )
     receipt = out.with_name(out.name + ".receipt.json")
@@ -130,6 +149,7 @@ def edit(
             result = editor.edit(proven(request, wallet, editor.operator.audience))
         finally:
             editor.close()
+            tell_problem(editor.operator)
         _put((result.released, result.receipt.encode("utf-8")), scratches, places)
     facts = {"output": str(out), "receipt": str(receipt), "decision_id": result.decision_id}
     say(as_json, facts, f"released {out}, receipt {receipt}")

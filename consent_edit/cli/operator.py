@@ -8,11 +8,12 @@ from typing import Annotated
 import typer
 
 from consent_edit import operator_folder
-from consent_edit.cli import operator_status, operator_vault
-from consent_edit.cli.terminal import AsJson, say
+from consent_edit.cli import operator_audit, operator_status, operator_vault
+from consent_edit.cli.terminal import AsJson, name_or_path, say
 from consent_edit.errors import InputError
 
 app = typer.Typer(no_args_is_help=True)
+app.command("audit")(operator_audit.audit)
 app.command("fetch-status")(operator_status.fetch)
 app.command("rotate-presentation-key")(operator_vault.rotate_presentation_key)
 app.command("rotate-vault-key")(operator_vault.rotate)
@@ -36,6 +37,15 @@ def init(
     store: Annotated[
         str, typer.Option(help="PostgreSQL address for the log (postgresql+psycopg://…), if not a file.")
     ] = "",
+    policy: Annotated[
+        str, typer.Option(help="Shipped policy's name, or a policy file or folder to copy in.")
+    ] = "default",
+    jurisdiction: Annotated[
+        list[str] | None, typer.Option(help="Law that narrows the policy, such as eu; repeatable.")
+    ] = None,
+    shadow: Annotated[
+        list[str] | None, typer.Option(help="Policy to watch beside it, as for --policy; repeatable.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make an operator's folder with a new receipt key."""
@@ -54,6 +64,9 @@ def init(
         anchor=key,
         status_uris=tuple(status_uri or ()),
         store=store,
+        policy=name_or_path(policy),
+        jurisdictions=tuple(jurisdiction or ()),
+        shadows=[name_or_path(one) for one in shadow or ()],
     )
     card = str(folder / operator_folder.AUDIENCE_CARD)
     sentence = (

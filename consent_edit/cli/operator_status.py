@@ -13,7 +13,7 @@ from consent_edit.cli.terminal import AsJson, say
 from consent_edit.consent.status.fetch import StatusFetcher, into_folder
 from consent_edit.consent.trust import TrustList
 from consent_edit.errors import ConsentEditError, InputError
-from consent_edit.operator import Operator, unix_now
+from consent_edit.operator import unix_now
 
 _STATUS = "status"
 
@@ -26,15 +26,15 @@ def fetch(
     as_json: AsJson = False,
 ) -> None:
     """Fetch the status lists into FOLDER/status. They count for 60 s: run this on a schedule."""
-    operator = _open(folder)
-    uris = [uri for uri in operator.statuses.uris if not uri.endswith("/")]
+    trusted, listed = operator_folder.load_trust(folder)  # and no policy: it may be being mended
+    uris = [uri for uri in listed if not uri.endswith("/")]
     if not uris:
         raise InputError(
             "no status list to fetch", code="input.operator", remedy="operator init --status-uri ADDRESS"
         )
 
     def trust() -> TrustList:
-        return _open(folder).trust  # as it stands now, for it changes while this runs
+        return operator_folder.load_trust(folder)[0]  # as it stands now, for it changes while this runs
 
     keep = into_folder(folder / _STATUS)
     if every:
@@ -46,16 +46,10 @@ def fetch(
         )
         _until_stopped(fetcher)
         return
-    failed = StatusFetcher(uris, trust=lambda: operator.trust, keep=keep, clock=unix_now).fetch_all()
+    failed = StatusFetcher(uris, trust=lambda: trusted, keep=keep, clock=unix_now).fetch_all()
     for error in failed.values():
         raise error
     say(as_json, {"fetched": uris}, f"fetched {len(uris)} status list(s)")
-
-
-def _open(folder: Path) -> Operator:
-    operator = operator_folder.load(folder)
-    operator.store.close()
-    return operator
 
 
 def _tell(uri: str, error: ConsentEditError) -> None:

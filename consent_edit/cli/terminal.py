@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Final, TypeAlias, TypeVar
 
 import typer
 
@@ -13,6 +14,9 @@ from consent_edit.errors import InputError
 
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 """The option every command that answers has."""
+
+_STEP: Final = 1000
+_T = TypeVar("_T")
 
 
 def say(as_json: bool, facts: Mapping[str, object], sentence: str) -> None:
@@ -30,3 +34,28 @@ def read_file(path: Path, *, code: str = "input.file") -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}", code=code) from error
+
+
+def name_or_path(policy: str) -> str | Path:
+    """What has a slash or an ending is meant as a path; any other word names a shipped policy."""
+    path = Path(policy)
+    return path if "/" in policy or path.suffix else policy
+
+
+def plain(text: str) -> str:
+    """A text of somebody else's as a terminal can show it: on one line, without control characters."""
+    return "".join(sign if sign.isprintable() else " " for sign in text)
+
+
+def counted(items: Iterable[_T], what: str) -> Iterator[_T]:
+    """The items as they come; how many there were by now stands on stderr, where that is a terminal."""
+    if not sys.stderr.isatty():
+        yield from items
+        return
+    number = 0
+    for number, item in enumerate(items, 1):
+        if number % _STEP == 0:
+            typer.echo(f"\r{number:,} {what}", nl=False, err=True)
+        yield item
+    if number >= _STEP:
+        typer.echo(f"\r{number:,} {what}", err=True)

@@ -38,6 +38,8 @@ class Event(StrEnum):
 
     RELEASE = "release"
     REFUSAL = "refusal"
+    ASSESSMENT = "assessment"
+    """What would have been decided; nothing ran and nothing left, so no receipt speaks of it."""
 
 
 class LogLeaf(BaseModel):
@@ -45,7 +47,7 @@ class LogLeaf(BaseModel):
 
     Attributes:
         v: Version of this form.
-        event: Release or refusal.
+        event: Release, refusal or assessment.
         time: Unix seconds.
         decision: Random id of the private decision record.
         codes: Reason codes as the requester sees them: every consent code reads ``consent.required``.
@@ -130,7 +132,7 @@ def draft_leaf(
     """Write a leaf, committing to its subjects under fresh salts.
 
     Args:
-        event: Release or refusal.
+        event: Release, refusal or assessment.
         time: Unix seconds.
         decision_id: Random id of the private record.
         codes: Reason codes as the requester reads them, for the log can be read by anybody who knows the
@@ -204,7 +206,7 @@ def log_release(
 def log_refusal(
     store: Store, *, people: Sequence[Depicted], record: Mapping[str, JsonValue], draft: SaltedLeaf
 ) -> LogEntry:
-    """Keep the record of a refusal and append the leaf; no use is counted.
+    """Keep the record of a refusal or an assessment and append the leaf; no use is counted.
 
     Raises:
         StoreUnavailable: nothing was written.

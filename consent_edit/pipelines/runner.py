@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from PIL import Image
 
+from consent_edit.clearance import Clearance
 from consent_edit.errors import ArgumentRejected, CheckFailed, InputError, Unavailable
-from consent_edit.gate import Clearance
 from consent_edit.intake.canonical import CanonicalImage
 from consent_edit.pipelines.families import Family, classify
 from consent_edit.pipelines.signature import BoundCall

@@ -262,6 +262,17 @@ class PolicyBundle:
             return ()
         return tuple(self._code_of[key] for key in verdict.determining) or (NOT_PERMITTED,)
 
+    def determining(self, context: str) -> tuple[str, ...]:
+        """Codes of the rules that decide one person's context, permits included; none: nothing permitted.
+
+        Args:
+            context: As for :meth:`refusals_of`.
+
+        Raises:
+            CheckFailed: the engine gave no clean answer.
+        """
+        return tuple(self._code_of[key] for key in self._verdict(context).determining)
+
 
 @lru_cache(maxsize=_NARROWED_REMEMBERED)
 def _jurisdiction(code: str) -> Narrowing:

@@ -59,6 +59,7 @@ __all__ = [
     "Decision",
     "Finding",
     "RequesterView",
+    "again",
     "decide",
     "meet",
     "public_view",
@@ -227,7 +228,7 @@ def decide(
         ``floor.checks-incomplete`` and ``check.policy-engine-failed``.
     """
     try:
-        return _decide(facts, bundle, restrictions, failed_checks, effective_checks)
+        return _decide(facts, bundle, tuple(restrictions), failed_checks, effective_checks)
     except Exception as error:  # noqa: BLE001 - G4: a decision that cannot be taken is a refusal
         return _undecided(facts, bundle, error)
 
@@ -244,12 +245,13 @@ def replay(record: object, bundle: PolicyBundle) -> Decision:
     Raises:
         InputError: the record is malformed.
     """
-    return _replay(Decision.from_record(record), bundle)
+    return again(Decision.from_record(record), bundle)
 
 
-def _replay(then: Decision, bundle: PolicyBundle) -> Decision:
+def again(then: Decision, bundle: PolicyBundle) -> Decision:
+    """Decide again on a decision's own facts, under another policy; as :func:`replay`, without the record."""
     if then.met:
-        parts = [_replay(part, bundle) for part in then.met]
+        parts = [again(part, bundle) for part in then.met]
         whole = parts[0]
         for part in parts[1:]:
             whole = meet(whole, part)

@@ -124,9 +124,7 @@ class Other:
     whole_context: bool = False
 
 
-Term: TypeAlias = (
-    Value | Word | SetOf | Attribute | Not | Negative | IsEmpty | Binary | IfThenElse | Other
-)
+Term: TypeAlias = Value | Word | SetOf | Attribute | Not | Negative | IsEmpty | Binary | IfThenElse | Other
 
 TRUE: Final = Value(True)
 _PICTURE: Final = "picture"
@@ -280,8 +278,8 @@ def _other(source: object) -> Other:
         part = stack.pop()
         if part == _CONTEXT:
             whole = True
-        elif isinstance(part, Mapping) and "attr" in part and part.get("left") == _CONTEXT:
-            found.append(Attribute((str(part["attr"]),)))
+        elif isinstance(part, Mapping) and part.get("left") == _CONTEXT and isinstance(part.get("attr"), str):
+            found.append(Attribute((str(part["attr"]),)))  # the record {left: context, attr: …} has no text
         elif isinstance(part, Mapping):
             stack.extend(part.values())
         elif isinstance(part, list):

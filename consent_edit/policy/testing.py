@@ -43,17 +43,19 @@ _UNSEEN: Final[Mapping[str, JsonValue]] = {
 }
 
 
-def benign(stage: str = "output", persons: int = 1) -> Facts:
+def benign(stage: str = "output", persons: int | None = None) -> Facts:
     """A tone edit of a photo of consenting adults, allowed by the floor and by every shipped policy.
 
     Args:
         stage: A word of ``Stage``.
-        persons: Consenting faces beside ``unseen``.
+        persons: Consenting faces beside ``unseen``; by default one, and none at ``request``, where there are
+            words and no picture yet.
     """
+    faces = (stage != "request") if persons is None else persons
     return facts_from_json(
         {
             "stage": stage,
-            "persons": [*([_CONSENTING] * persons), _UNSEEN],
+            "persons": [*([_CONSENTING] * faces), _UNSEEN],
             "operations": ["tone"],
             "checks": "complete",
             "environment": "production",

@@ -10,6 +10,7 @@ from consent_edit.errors import StoreUnavailable
 from consent_edit.store.database import insert_into
 from consent_edit.store.schema import (
     APPLICATION_ID,
+    DECISIONS_BY_LEAF,
     METADATA,
     SCHEMA_VERSION,
     SINCE_VERSION_2,
@@ -25,6 +26,8 @@ def prepare(connection: Connection) -> bool:
     1. Empty: every table is made.
     2. A store of version 1 (SQLite): the tables it lacks are made; what it holds stays as it is.
     3. A store of this version: nothing.
+    4. The index over decisions is made where it is not there yet; every release of this version reads such a
+       store.
 
     Returns:
         Whether the vault's tables were made just now, so that it has no name and no key yet.
@@ -32,9 +35,10 @@ def prepare(connection: Connection) -> bool:
     Raises:
         StoreUnavailable: ``check.store-version``: it is none of these; nothing was written.
     """
-    if connection.dialect.name == "postgresql":
-        return _prepare_postgres(connection)
-    return _prepare_sqlite(connection)
+    postgres = connection.dialect.name == "postgresql"
+    fresh = _prepare_postgres(connection) if postgres else _prepare_sqlite(connection)
+    DECISIONS_BY_LEAF.create(connection, checkfirst=True)  # 4
+    return fresh
 
 
 def _prepare_sqlite(connection: Connection) -> bool:

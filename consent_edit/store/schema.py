@@ -61,6 +61,9 @@ DECISIONS: Final = Table(
 )
 """Private records: exact codes, facts and salts, as JSON; for the operator and the person depicted."""
 
+DECISIONS_BY_LEAF: Final = Index("decisions_leaf", DECISIONS.c.leaf_index)
+"""To read them in the order of the log; a store that was laid out without it is given it when opened."""
+
 USES: Final = Table(
     "uses",
     METADATA,

@@ -7,20 +7,22 @@ log is one sequence however many nodes write it. What was acknowledged survives 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, select
+from sqlalchemy import select
 
 from consent_edit.encoding import JsonValue
-from consent_edit.errors import InputError, StoreUnavailable
-from consent_edit.store import freshness, ledger, merkle, migration, vault_rows
+from consent_edit.errors import StoreUnavailable
+from consent_edit.store import decisions, freshness, ledger, merkle
 from consent_edit.store.database import Database, translated
+from consent_edit.store.decisions import KeptDecision
 from consent_edit.store.ledger import LogEntry
+from consent_edit.store.opening import open_vault
 from consent_edit.store.schema import DECISIONS, LOG_LEAVES, USES
 from consent_edit.store.vault import SubjectEntry, Vault
-from consent_edit.store.vault_key import KeyFile, VaultKey, key_unavailable
+from consent_edit.store.vault_key import VaultKey, key_unavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class Store:
                     "and give it as vault_key",
                 )
             with database.writing() as connection:
-                vault = _open_vault(connection, database, vault_key)
+                vault = open_vault(connection, database, vault_key)
         except BaseException:
             database.close()
             raise
@@ -238,6 +240,17 @@ class Store:
             raise StoreUnavailable("the store holds no such decision", code="check.no-decision")
         return ledger.parse_record(found)
 
+    def decisions(self, *, since: int = 0) -> Iterator[KeptDecision]:
+        """Every decision there is by now, in the order of the log; a few at a time, whatever their number.
+
+        Args:
+            since: Unix seconds; older ones are left out.
+
+        Raises:
+            StoreUnavailable: while it is walked: the store cannot be read.
+        """
+        return decisions.walk(self._database, since)
+
     def log_state(self) -> LogState:
         """Size and root of the log as it stands.
 
@@ -281,41 +294,3 @@ class Store:
             return tuple(
                 node.hex() for node in merkle.consistency_path(old, new, ledger.node_reader(connection))
             )
-
-
-def _open_vault(connection: Connection, database: Database, given: VaultKey | None) -> Vault:
-    """Bring the database to this version and find its vault's key, inside one writing transaction."""
-    fresh = migration.prepare(connection)
-    file = _key_file(database, given)
-    if fresh:
-        key = _new_key(given, file)
-        vault_rows.lay(connection, key)
-        return Vault(database, key, file)
-    named = vault_rows.key_id(connection)
-    if file is not None:
-        with translated():
-            return Vault(database, file.find(named), file)
-    if given is None or given.id != named:
-        raise key_unavailable(
-            "the key given is not the store's", "give the key that the vault was last given"
-        )
-    return Vault(database, given, None)
-
-
-def _key_file(database: Database, given: VaultKey | None) -> KeyFile | None:
-    """The file that holds the key and follows its changes, if there is one."""
-    if given is not None:
-        return None if given.file is None else KeyFile(given.file)
-    return None if database.path is None else KeyFile.beside(database.path)
-
-
-def _new_key(given: VaultKey | None, file: KeyFile | None) -> VaultKey:
-    """The key of a vault that holds nothing yet."""
-    if given is not None:
-        return given
-    if file is None:
-        return VaultKey.generate()
-    try:
-        return file.create()
-    except InputError as error:
-        raise key_unavailable(error.message, f"see to {file.path}, or move it away") from error

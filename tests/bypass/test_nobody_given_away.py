@@ -185,7 +185,7 @@ def test_request_and_result_do_not_print_what_they_hold(scene):
     grant = scene.person(1).grant(operations=TONE)
     request = scene.request(prompt="warmer for Jane", presentations=(grant.presentation(),))
     result = scene.editor.edit(request)
-    taken = scene.editor._receive(request)
+    taken = scene.editor._before(request)[0]
     for printed in (repr(request), repr(result), repr(taken)):
         assert "Jane" not in printed and "array(" not in printed and "eyJ" not in printed
         assert repr(result.released[:8])[2:-1] not in printed

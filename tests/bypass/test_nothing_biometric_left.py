@@ -102,7 +102,7 @@ def test_repr_of_what_is_handled_prints_no_template(watched):
     person = watched.person(1)
     grant = person.grant(operations={Operation.TONE})
     request = watched.request(presentations=(grant.presentation(),))
-    received = watched.editor._receive(request)
+    received = watched.editor._before(request)[0]
     shown = io.StringIO()
     for value in (request, received, received.seen, grant, person.enrolment, person.wallet, watched.operator):
         print(value, repr(value), file=shown)

@@ -137,7 +137,7 @@ def test_a_rule_against_the_withdrawn_is_not_shown() -> None:
 
 READS = {
     "age": ('context.age == Age::"minor"', {"persons.0.age": "minor"}),
-    "assurance": ('context.assurance == Assurance::"high"', {"persons.0.assurance": "high"}),
+    "assurance": ('context.assurance == Assurance::"low"', {"persons.0.assurance": "low"}),
     "photo": ('context.photo == PhotoBinding::"exact"', {"persons.0.photo": "exact"}),
     "granted": ('context.granted.contains(Operation::"hair")', {"persons.0.granted": ["hair"]}),
     "identity": ('context.identity_kept == IdentityKept::"altered"', {"persons.0.identity_kept": "altered"}),

@@ -244,6 +244,24 @@ def test_assess_says_why_and_releases_nothing(town):
     assert "consent.absent" in done.out and "floor.consent-required" in done.out
 
 
+def test_assess_is_recorded_for_the_audit(town):
+    """What would be decided under a law is logged, counted, and can be taken again under another."""
+    must("issuer", "publish", town / "issuer", town / "operator" / "status")
+    done = command(
+        *("assess", town / "photo.png", "--prompt", PROMPT, "--operator", town / "operator"),
+        *("--grantee", GRANTEE, "--jurisdiction", "eu", "--record", "--json"),
+    )
+    assert done.code == 3, done.err
+    said = json.loads(done.out)
+    assert said["policy"] == "default+eu" and len(said["decision_id"]) == 32
+    counts = must("operator", "audit", town / "operator")
+    assert counts["by_stage"]["assessed"] == {"input": 1}
+    assert "consent.absent" in {reason["code"] for reason in counts["reasons"]}
+    (town / "assessed.jsonl").write_text(done.out)
+    again = must("policy", "replay", town / "assessed.jsonl", "default", "--jurisdiction", "uk")
+    assert (again["replayed"], again["counts"]["same"], again["skipped"]) == (1, 1, [])
+
+
 def test_the_readmes_example_runs(town, monkeypatch):
     """The Python example of the README, as it stands there, releases her consented edit."""
     consent, _ = grant(town, "readme")

@@ -13,6 +13,8 @@ from consent_edit.consent.presentation import AudienceCard, Presentation
 from consent_edit.consent.wire import read_wire
 from consent_edit.errors import ConsentInvalid, InputError, StoreUnavailable, VerificationFailed
 from consent_edit.operator import unix_now
+from consent_edit.policy import policy_file as policy_file_module
+from consent_edit.policy.policy_file import PolicyFile
 from consent_edit.vocabulary import Environment
 
 ANCHOR = SigningKey.generate()
@@ -211,3 +213,151 @@ def test_the_log_opens_whatever_the_trust_list_has_come_to(tmp_path):
     store.close()
     with pytest.raises(InputError):
         operator_folder.open_store(tmp_path / "nobody")
+
+
+OPEN = '@id("open") @reason("Everything else.") permit (principal, action == Action::"edit", resource);\n'
+CLASHES = OPEN.replace("open", "uk-no-increase")
+
+
+def policy_file(folder, text=OPEN, name="mine.cedar"):
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def settings(folder, **changes):
+    """Change what operator.json says."""
+    path = folder / "operator.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+@pytest.fixture
+def opened():
+    """Opens folders and closes their stores."""
+    operators = []
+
+    def open_folder(folder):
+        operators.append(operator_folder.load(folder))
+        return operators[-1]
+
+    yield open_folder
+    for operator in operators:
+        operator.store.close()
+
+
+def test_policies_of_a_new_folder(tmp_path, opened):
+    """A policy that was named by its path is copied in and followed; jurisdictions and shadows count."""
+    mine, watched = policy_file(tmp_path), policy_file(tmp_path, OPEN.replace("open", "next"), "next.cedar")
+    create(
+        tmp_path / "op",
+        tmp_path / "issuer",
+        policy=mine,
+        jurisdictions=("eu", "uk", "eu"),
+        shadows=("default", watched),
+    )
+    mine.unlink(), watched.unlink()
+    operator = opened(tmp_path / "op")
+    assert isinstance(operator.policy, PolicyFile)
+    snapshot = operator.snapshot()
+    assert snapshot.jurisdictions == ("eu", "uk")
+    assert {"policy.open", "policy.uk-no-increase"} <= {rule.code for rule in snapshot.policy.texts}
+    assert [shadow.name for shadow in snapshot.shadows] == ["default", "next"]
+    assert operator_folder.policy_in_force(tmp_path / "op").digest == snapshot.policy.digest
+    for name in ("policy.cedar", "shadows", "shadows/next.cedar"):
+        assert not (tmp_path / "op" / name).stat().st_mode & 0o077
+
+
+def test_custom_policy_is_followed(tmp_path, opened, monkeypatch):
+    """What the folder's policy file says by now is in force, without a restart; what breaks is told."""
+    monkeypatch.setattr(policy_file_module, "SETTLE_S", 0.0)
+    create(tmp_path / "op", tmp_path / "issuer", policy=policy_file(tmp_path))
+    operator = opened(tmp_path / "op")
+    (tmp_path / "op" / "policy.cedar").write_text(OPEN.replace("open", "later"))
+    assert operator.snapshot().policy.texts[0].code == "policy.later"
+    (tmp_path / "op" / "policy.cedar").write_text("permit (")
+    assert operator.snapshot().policy.texts[0].code == "policy.later"
+    assert operator.policy.problem
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"jurisdictions": ["atlantis"]},
+        {"jurisdictions": ["../eu"]},
+        {"policy": "no-such"},
+        {"policy": "../default"},
+        {"policy": "custom"},
+        {"shadows": ["no-such"]},
+        {"shadows": ["gone.cedar"]},
+        {"shadows": ["/etc/passwd.cedar"]},
+        {"shadows": ["../outside.cedar"]},
+        {"shadows": ["default"] * 9},
+        {"jurisdictions": "eu"},
+    ],
+    ids=str,
+)
+def test_policies_that_cannot_be_used_open_no_folder(tmp_path, changes):
+    """A policy, shadow or jurisdiction that is not there, or lies outside, opens no operator."""
+    create(tmp_path / "op", tmp_path / "issuer")
+    policy_file(tmp_path, name="outside.cedar")
+    settings(tmp_path / "op", **changes)
+    with pytest.raises(InputError) as caught:
+        operator_folder.load(tmp_path / "op")
+    assert caught.value.exit_code == 2
+
+
+def test_shadow_outside_is_refused_for_lying_there(tmp_path):
+    """A good policy outside of the folder is no shadow of it: who may write there is nobody's knowledge."""
+    create(tmp_path / "op", tmp_path / "issuer")
+    outside = policy_file(tmp_path, name="outside.cedar")
+    for entry in ("../outside.cedar", str(outside)):
+        settings(tmp_path / "op", shadows=[entry])
+        with pytest.raises(InputError, match="outside"):
+            operator_folder.load(tmp_path / "op")
+
+
+@pytest.mark.parametrize("beside", [False, True], ids=["policy", "shadow"])
+def test_jurisdiction_that_does_not_go_with_a_policy(tmp_path, beside):
+    """Rules of one name are told when the folder is made and when it is opened, not at the first edit."""
+    clashing = policy_file(tmp_path, CLASHES)
+    chosen = {"shadows": (clashing,)} if beside else {"policy": clashing}
+    with pytest.raises(InputError, match="mine does not go with uk"):
+        create(tmp_path / "op", tmp_path / "issuer", jurisdictions=("uk",), **chosen)
+    assert not (tmp_path / "op").exists()
+    create(tmp_path / "op", tmp_path / "another", **chosen)
+    settings(tmp_path / "op", jurisdictions=["uk"])
+    with pytest.raises(InputError) as caught:
+        operator_folder.load(tmp_path / "op")
+    assert caught.value.code == "input.operator" and "@id" in caught.value.remedy
+
+
+@pytest.mark.parametrize("name", ["policy.cedar", "shadows", "shadows/next.cedar", "folder/policy.cedar"])
+def test_policy_swapped_by_somebody_else(tmp_path, name):
+    """A policy or shadow that others than the owner can write or put in place opens no operator."""
+    watched = policy_file(tmp_path, name="next.cedar")
+    create(tmp_path / "op", tmp_path / "issuer", policy=policy_file(tmp_path), shadows=(watched,))
+    (tmp_path / "op" / "folder").mkdir(mode=0o700)
+    policy_file(tmp_path / "op" / "folder", name="policy.cedar").chmod(0o600)
+    settings(tmp_path / "op", shadows=["shadows/next.cedar", "folder/"])
+    operator_folder.load(tmp_path / "op").store.close()
+    (tmp_path / "op" / name).chmod((tmp_path / "op" / name).stat().st_mode | 0o020)
+    with pytest.raises(InputError, match="written by others"):
+        operator_folder.load(tmp_path / "op")
+
+
+def test_two_shadows_of_one_name(tmp_path):
+    """Two files that would be copied to one place make no folder."""
+    (tmp_path / "a").mkdir(), (tmp_path / "b").mkdir()
+    pair = policy_file(tmp_path / "a"), policy_file(tmp_path / "b")
+    with pytest.raises(InputError, match="two shadows"):
+        create(tmp_path / "op", tmp_path / "issuer", shadows=pair)
+
+
+def test_trust_is_there_while_a_policy_is_mended(tmp_path):
+    """Status lists can be fetched while the policy file is broken; edits cannot be begun."""
+    create(tmp_path / "op", tmp_path / "issuer", policy=policy_file(tmp_path))
+    (tmp_path / "op" / "policy.cedar").write_text("permit (")
+    with pytest.raises(InputError):
+        operator_folder.load(tmp_path / "op")
+    trust, uris = operator_folder.load_trust(tmp_path / "op")
+    assert uris == ("https://i/s",) and trust.environment is Environment.PRODUCTION

@@ -16,6 +16,7 @@ from consent_edit.evidence.keys import key_id
 from consent_edit.evidence.log import Event
 from consent_edit.evidence.receipt import SIGNATURE_DOMAIN, Receipt
 from consent_edit.evidence.verify import MAX_RECEIPT_BYTES, examine_receipt, verify_receipt
+from consent_edit.store.merkle import leaf_hash
 from consent_edit.vocabulary import Assurance, Environment
 
 
@@ -273,6 +274,21 @@ def test_receipt_needs_its_own_log_entry(make_release, release):
         make_release(subjects={"input": release.candidate.byte_digest})
     with pytest.raises(CheckFailed):
         make_release(event=Event.REFUSAL)
+    with pytest.raises(CheckFailed):
+        make_release(event=Event.ASSESSMENT)
+
+
+@pytest.mark.parametrize("event", Event)
+def test_receipt_over_an_assessment(release, event):
+    """Only a leaf that says release bears a receipt, even one that a key holder signed over a true log."""
+    content = changed(release, "log.leaf.event", event.value)
+    alone = leaf_hash(canonical_json(content["log"]["leaf"])).hex()
+    content["log"] |= {"index": 0, "size": 1, "root": alone, "proof": []}
+    envelope = signed(content, release.key)
+    if event is Event.RELEASE:
+        assert verify_receipt(envelope, release.public, release.candidate.data)
+    else:
+        assert verdict(envelope, release.public, release.candidate.data) == "verification.log"
 
 
 def test_release_without_people(make_release):

@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 from tiny_pipelines import InstructPix2Pix, tiny_instruct_pix2pix
 
+from consent_edit.clearance import SEAL, Clearance
 from consent_edit.errors import ArgumentRejected, CheckFailed
-from consent_edit.gate import _SEAL, Clearance
 from consent_edit.intake.canonical import CanonicalImage
 from consent_edit.pipelines import families, runner
 from consent_edit.pipelines.signature import bind
@@ -34,7 +34,7 @@ def bound(pipeline, picture, **keywords):
 
 
 def clearance(call, picture):
-    return Clearance(_SEAL, call.digest({"image": picture.digest}), snapshot=None, decision=None)
+    return Clearance(SEAL, call.digest({"image": picture.digest}), snapshot=None, decision=None)
 
 
 def run(pipeline, picture, *, clear=None, deadline_s=60.0, cancelled=lambda: False, **keywords):

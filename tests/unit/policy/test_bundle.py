@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from consent_edit.errors import PolicyInvalid, Unavailable
+from consent_edit.errors import CheckFailed, PolicyInvalid, Unavailable
 from consent_edit.policy import engine
 from consent_edit.policy.bundle import PolicyBundle
 from consent_edit.policy.codes import NOT_PERMITTED
@@ -80,7 +80,16 @@ ATTACKS = {
     "dot-chain": forbid("context" + ".a" * 1900),
     "sum-chain": forbid("1" + "+1" * 1900 + " > 0"),
     "product-chain": forbid("1" + "*1" * 1900 + " > 0"),
-    "if-chain": forbid("if true then true else " * 170 + "true"),
+    "if-chain": forbid("if 1<1 then 1<1 else " * 130 + "true"),
+    "and-chain": forbid("true" + "&&true" * 260),
+    "comparison-chain": forbid("1<1||" * 140 + "true"),
+    "list-bomb": forbid("[" * 1000 + "1" + "]" * 1000 + ".isEmpty()"),
+    "record-bomb": forbid("{a:" * 600 + "1" + "}.a" * 600 + " > 0"),
+    "restriction-id": PERMIT.replace('"all"', '"restriction-house"'),
+    "policy-id": PERMIT.replace('"all"', '"policy.all"'),
+    "input-id": PERMIT.replace('"all"', '"input.all"'),
+    "id-twice": PERMIT.replace('@id("all")', '@id("all") @id("other")'),
+    "template-resource": PERMIT.replace("resource)", "resource == ?resource)"),
     "namespace-chain": forbid("context == " + "A::" * 1300 + '"x"'),
     "hidden-behind-carriage-return": PERMIT + "//\r" + forbid("(" * 70 + "true" + ")" * 70),
     "lone-surrogate": PERMIT.replace("everything", "\ud800"),
@@ -109,9 +118,10 @@ def test_refused_before_parsing(attack: str, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="stack sizes and exit signals are those of Linux")
-@pytest.mark.parametrize("attack", ["sum-chain", "nesting-bomb"])
+@pytest.mark.parametrize("attack", ["list-bomb", "nesting-bomb", "record-bomb"])
 def test_the_bombs_are_real(attack: str) -> None:
     """Without the limits a text under 4 KiB kills the parser's whole process: they are no superstition."""
+    assert len(ATTACKS[attack]) <= MAX_POLICY_BYTES
     script = "import sys; from consent_edit.policy.engine import compile_text; compile_text(sys.stdin.read())"
     done = subprocess.run(
         [
@@ -187,9 +197,25 @@ def test_the_same_context_is_answered_from_memory(monkeypatch: pytest.MonkeyPatc
         return real(*args, **kwargs)
 
     monkeypatch.setattr(engine.cedarpy, "is_authorized", counted)
-    bundle = PolicyBundle.from_text(PERMIT)
+    bundle = PolicyBundle.from_text(PERMIT + forbid('context.age == Age::"minor"'))
     bundle.refusals(benign())
     bundle.refusals(benign())
     assert len(asked) == 2
+    bundle.refusals(vary(benign(), {"persons.0.exposure": "suggestive"}))
+    assert len(asked) == 2, "a fact that no rule reads makes no context another one"
     bundle.refusals(vary(benign(), {"persons.0.age": "minor"}))
-    assert len(asked) == 4
+    assert len(asked) == 3
+
+
+def test_a_failure_is_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine that broke once is asked again; its next answer counts."""
+    bundle = PolicyBundle.from_text(PERMIT)
+
+    def breaks(*_: object, **__: object) -> None:
+        raise RuntimeError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine.cedarpy, "is_authorized", breaks)
+        with pytest.raises(CheckFailed):
+            bundle.refusals(benign())
+    assert bundle.refusals(benign()) == ()

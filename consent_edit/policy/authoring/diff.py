@@ -1,0 +1,195 @@
+"""What changes when one policy takes another's place: every point where they decide differently, and why.
+
+Both are asked at every combination of what they can tell apart (atoms.py) that the floor may let through
+(completion.py). That is exact; where it would be too much, or a form is not analysed, the answer says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from consent_edit.encoding import JsonValue
+from consent_edit.errors import ArgumentRejected
+from consent_edit.policy.authoring.atoms import ALL_FACTS, atoms_of
+from consent_edit.policy.authoring.both import Both, ChangeKind, Move, Moved, in_a_sample, in_regions
+from consent_edit.policy.authoring.completion import Completer, FactValue, Left, point_of
+from consent_edit.policy.authoring.cubes import Condition, Cube, Space
+from consent_edit.policy.authoring.regions import Leaf
+from consent_edit.policy.authoring.rule_changes import RuleChanges, rule_changes
+from consent_edit.policy.bundle import PolicyBundle
+from consent_edit.policy.codes import ordered
+
+REGIONS: Final = 60_000
+"""Regions looked at, or points of a sample asked, at most; some seconds."""
+
+_WAYS: Final = 1_000
+_WAYS_OF_A_SAMPLE: Final = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Points whose decisions changed in one way.
+
+    Attributes:
+        kind: In which.
+        lead: When, as far as the rules that decide read it.
+        further: And when else. Newly refused is told of what was allowed, other reasons of what both refuse;
+            newly allowed is told whole. No conditions at all: always.
+        old: Codes of the old policy at all of the points; where no code is at all of them, those at any.
+        new: The same of the new one.
+        points: How many points these are; points of two changes may be the same.
+        example: One of them, by what differs from a benign edit: path -> word or words.
+    """
+
+    kind: ChangeKind
+    lead: tuple[Condition, ...]
+    further: tuple[Condition, ...]
+    old: tuple[str, ...]
+    new: tuple[str, ...]
+    points: int
+    example: Mapping[str, JsonValue]
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """All of them."""
+        return (*self.lead, *self.further)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """All that changes.
+
+    Attributes:
+        equal: Whether both decide alike, with the same codes, wherever they were asked.
+        doubts: Why that is not the whole truth, a sentence each; none: it is.
+        read: Facts that either reads.
+        unread: Facts that neither reads, and which therefore play no part.
+        points: Points compared, in whole regions where the questions left open play no part.
+        left_to_floor: Points left out because the floor refuses them, whatever else is true.
+        impossible: Points left out because no picture sums up to them.
+        changes: Newly allowed first, then newly refused, then refused for other reasons.
+        rules: What became of the rules' text.
+    """
+
+    equal: bool
+    doubts: tuple[str, ...]
+    read: tuple[str, ...]
+    unread: tuple[str, ...]
+    points: int
+    left_to_floor: int
+    impossible: int
+    changes: tuple[Change, ...]
+    rules: RuleChanges
+
+    @property
+    def exact(self) -> bool:
+        """Whether nothing can have been missed."""
+        return not self.doubts
+
+
+def compare(old: PolicyBundle, new: PolicyBundle, *, limit: int = REGIONS) -> Difference:
+    """Compare what two policies decide.
+
+    Args:
+        old: The one in force.
+        new: The one to come.
+        limit: Most regions to look at; over that, a sample of so many points.
+
+    Raises:
+        ArgumentRejected: a limit below one.
+        CheckFailed: the engine says otherwise than the analysis, so that nothing can be said.
+    """
+    if limit < 1:
+        raise ArgumentRejected("a comparison needs one point at least", code="input.points")
+    whole = atoms_of((old.rules, new.rules))
+    atoms = whole.without(Completer.never)
+    both = Both(old, new, atoms)
+    doubts = atoms.doubts
+    found = None if doubts else in_regions(both, limit=limit)
+    if found is None:
+        if not doubts:
+            doubts = (
+                f"there are more than {limit} regions to look at: of {atoms.points} points a sample was"
+                " taken, in which every two facts meet in every combination",
+            )
+        found = in_a_sample(both, limit=limit)
+    changes = [
+        change
+        for part in found.parts
+        for change in _changes(both, part, _WAYS_OF_A_SAMPLE if doubts else _WAYS)
+    ]
+    order = list(ChangeKind)
+    read = tuple(fact for fact in ALL_FACTS if any(fact in one.facts for one in atoms.coordinates))
+    return Difference(
+        equal=not changes,
+        doubts=doubts,
+        read=read,
+        unread=tuple(fact for fact in ALL_FACTS if fact not in read),
+        points=found.points,
+        left_to_floor=found.left[Left.TO_THE_FLOOR] + whole.points - atoms.points,
+        impossible=found.left[Left.IMPOSSIBLE],
+        changes=tuple(sorted(changes, key=lambda change: order.index(change.kind))),
+        rules=rule_changes(old, new),
+    )
+
+
+def _changes(both: Both, leaves: Sequence[Leaf[Moved]], ways: int) -> Iterator[Change]:
+    """Group the regions that differ by what became of them."""
+    groups: dict[Move, int] = {}
+    aside = dict.fromkeys(ChangeKind, 0)
+    for index, leaf in enumerate(leaves):
+        for move in leaf.label.label.moves:
+            groups[move] = groups.get(move, 0) | 1 << index
+        for kind in leaf.label.label.aside:
+            aside[kind] |= 1 << index
+    if not groups:
+        return
+    space = Space(both.atoms.coordinates, [leaf.answered for leaf in leaves])
+    for move, wanted in groups.items():
+        for cube in space.cubes(wanted, aside[move.kind] & ~wanted, most=ways):
+            yield _told(both, move, cube, [leaves[index] for index in cube.inside])
+
+
+def _told(both: Both, move: Move, cube: Cube, inside: Sequence[Leaf[Moved]]) -> Change:
+    other = move.kind is ChangeKind.OTHER_REASONS
+    old = _given(move.gone) if other else _common([leaf.label.before for leaf in inside])
+    new = _given(move.come) if other else _common([leaf.label.after for leaf in inside])
+    subject = both.facts_of((*old, *new))
+    lead = tuple(one for one in cube.conditions if subject.issuperset(one.facts))
+    return Change(
+        kind=move.kind,
+        lead=lead,
+        further=tuple(one for one in cube.conditions if one not in lead),
+        old=old,
+        new=new,
+        points=cube.points,
+        example=_example(inside[0].values),
+    )
+
+
+def _given(code: str) -> tuple[str, ...]:
+    return (code,) if code else ()
+
+
+def _common(codes: Sequence[frozenset[str]]) -> tuple[str, ...]:
+    """Codes that all have; where there are none, those that any has."""
+    common = frozenset.intersection(*codes) or frozenset.union(*codes)
+    return ordered(sorted(common))
+
+
+def _example(values: Mapping[str, FactValue]) -> dict[str, JsonValue]:
+    """What differs from a benign edit, as test files write it; facts of the picture by their own path."""
+    told: dict[str, JsonValue] = {}
+    benign = point_of({})
+    for fact, value in values.items():
+        if fact.startswith("picture."):
+            told[fact] = value if isinstance(value, bool) else int(str(value))
+            continue
+        personal = fact in benign.person.__dataclass_fields__
+        usual = getattr(benign.person if personal else benign.shared, fact, value)
+        if value != usual:
+            path = f"persons.0.{fact}" if personal else fact
+            told[path] = sorted(str(word) for word in value) if isinstance(value, frozenset) else str(value)
+    return told

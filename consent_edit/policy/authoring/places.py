@@ -1,0 +1,198 @@
+"""Places in policy text: where a policy lies, where each of its rules begins, and where a fault is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from consent_edit.errors import PolicyInvalid
+from consent_edit.policy.bundle import PolicyBundle
+from consent_edit.policy.limits import MAX_FILE_BYTES
+from consent_edit.shipped import shipped
+
+POLICY_FILE: Final = "policy.cedar"
+NAME: Final = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
+_JURISDICTIONS: Final = "jurisdictions"
+_MAX_FAULTS: Final = 10
+
+_PIECE: Final = re.compile(
+    r'(?P<string>"(?:[^"\\]|\\.)*")|(?P<comment>//[^\r\n]*)|(?P<space>\s+)|(?P<end>;)|.', re.DOTALL
+)
+_NOISE: Final = re.compile(r"^(?:\[policy0\] )?(?:for policy `policy0`,? ?|policy0: )?:? ?")
+_NEXT: Final = re.compile(r"; (?=\[policy0\] )")
+_PARSER: Final = "the policy text does not parse: "
+_QUOTED: Final = re.compile(r"`([^`]+)`|'([^']+)'")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A policy text and where it lies.
+
+    Attributes:
+        name: For people: the folder's name, or the file's.
+        path: The file.
+        text: Its content.
+        jurisdiction: Whether it is one of the jurisdictions that ship, which only forbid.
+    """
+
+    name: str
+    path: Path
+    text: str
+    jurisdiction: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule as it stands in a text.
+
+    Attributes:
+        line: Where it begins, from 1; comments above it play no part.
+        text: From its first character to its semicolon.
+    """
+
+    line: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong, and where.
+
+    Attributes:
+        line: From 1.
+        column: From 1.
+        source: The offending line, without the spaces around it.
+        message: What is wrong.
+    """
+
+    line: int
+    column: int
+    source: str
+    message: str
+
+
+def folder_of(name: str) -> Path | None:
+    """The folder of a policy or a jurisdiction that ships, by its name; none where there is none.
+
+    Raises:
+        Unavailable: the installation lacks the policies.
+    """
+    if NAME.fullmatch(name) is None:
+        return None
+    policies = shipped("policies")
+    folders = (policies / name, policies / _JURISDICTIONS / name)
+    return next((folder for folder in folders if (folder / POLICY_FILE).is_file()), None)
+
+
+def read_source(place: str) -> Source:
+    """The text of a policy file, of ``policy.cedar`` in a folder, or of a policy that ships.
+
+    Raises:
+        PolicyInvalid: it cannot be read, is not UTF-8, or is too long.
+        Unavailable: the installation lacks the policies.
+    """
+    path, ships = Path(place), None
+    if not path.exists():
+        ships = folder_of(place)
+        path = ships or path
+    file = path / POLICY_FILE if path.is_dir() else path
+    try:
+        with file.open("rb") as handle:
+            raw = handle.read(MAX_FILE_BYTES + 1)
+        text = raw.decode("utf-8") if len(raw) <= MAX_FILE_BYTES else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise PolicyInvalid(
+            f"{place}: not a readable UTF-8 policy file",
+            remedy="name a policy file, a folder that holds policy.cedar, or a policy that ships",
+        ) from error
+    if len(raw) > MAX_FILE_BYTES:
+        raise PolicyInvalid(f"{place}: policy text is over {MAX_FILE_BYTES} bytes", remedy="split the policy")
+    name = file.resolve().parent.name if file.name == POLICY_FILE else file.stem
+    return Source(name, file, text, jurisdiction=ships is not None and ships.parent.name == _JURISDICTIONS)
+
+
+def rules_of(text: str) -> tuple[Rule, ...]:
+    """The rules of a text, whether or not they parse; what follows the last semicolon is one too."""
+    return tuple(_rules(text))
+
+
+def _rules(text: str) -> Iterator[Rule]:
+    start = -1
+    for piece in _PIECE.finditer(text):
+        if piece.lastgroup in ("comment", "space"):
+            continue
+        start = piece.start() if start < 0 else start
+        if piece.lastgroup == "end":
+            yield Rule(_line(text, start), text[start : piece.end()])
+            start = -1
+    if start >= 0:
+        yield Rule(_line(text, start), text[start:])
+
+
+def comments_of(text: str) -> tuple[str, ...]:
+    """The comments of a text, in their order."""
+    pieces = _PIECE.finditer(text)
+    return tuple(piece.group().rstrip() for piece in pieces if piece.lastgroup == "comment")
+
+
+def _line(text: str, position: int) -> int:
+    return text.count("\n", 0, position) + 1
+
+
+def faults_of(text: str) -> tuple[Fault, ...]:
+    """What is wrong with a text that is not valid, rule by rule; the engine itself gives no positions.
+
+    Every rule is tried alone, in a process that can be killed. Where each is good by itself, ids that stand
+    twice are looked for. At most ten faults are told.
+
+    Raises:
+        CheckFailed: no rehearsal could be held.
+    """
+    found: list[Fault] = []
+    ids: dict[str, int] = {}
+    for rule in rules_of(text):
+        try:
+            (said,) = PolicyBundle.foreign(rule.text, name="rule").texts
+        except PolicyInvalid as error:
+            found.append(_fault(rule, error.message))
+        else:
+            first = ids.setdefault(said.code, rule.line)
+            if first != rule.line:
+                name = said.code.partition(".")[2]
+                found.append(_fault(rule, f"the @id `{name}` is taken by the rule on line {first}"))
+        if len(found) == _MAX_FAULTS:
+            break
+    return tuple(found)
+
+
+def _fault(rule: Rule, message: str) -> Fault:
+    """The fault where its message points, if that stands once in the rule; else where the rule begins."""
+    parts = _NEXT.split(message.removeprefix(_PARSER).removeprefix("Policy parse error: "))
+    told = "; ".join(dict.fromkeys(_NOISE.sub("", part) for part in parts))
+    position = 0
+    for quoted in _QUOTED.finditer(told):
+        word = quoted[1] or quoted[2]
+        places = [place.start() for place in re.finditer(_whole(word), rule.text)]
+        if len(places) == 1:
+            position = places[0]
+            break
+    before = rule.text[:position]
+    column = position - (before.rfind("\n") + 1) + 1
+    line = rule.text.count("\n", 0, position)
+    source = printable(rule.text.split("\n")[line].strip())
+    return Fault(rule.line + line, column, source, printable(told))
+
+
+def printable(text: str) -> str:
+    """Somebody else's text on one line and without control characters."""
+    return "".join(sign if sign.isprintable() else " " for sign in text)
+
+
+def _whole(word: str) -> str:
+    """The word where it is not part of a longer one, be it of letters or of operators."""
+    edge = r"\w" if word[0].isalnum() or word[0] == "_" else "=!<>&|"
+    last = r"\w" if word[-1].isalnum() or word[-1] == "_" else "=!<>&|"
+    return rf"(?<![{edge}]){re.escape(word)}(?![{last}])"

@@ -15,8 +15,8 @@ from consent_edit.consent.trust import TrustList
 from consent_edit.errors import VerificationFailed
 from consent_edit.policy.bundle import Narrowing, PolicyBundle
 from consent_edit.policy.decision import Decision
-from consent_edit.policy.policy_file import PolicyFile
-from consent_edit.policy.restriction import Restriction
+from consent_edit.policy.policy_file import PolicyFile, in_force
+from consent_edit.policy.restriction import Restriction, distinct
 from consent_edit.store.store import Store
 from consent_edit.thresholds import Thresholds, load_thresholds
 
@@ -95,6 +95,14 @@ class Operator:
     shadows: tuple[PolicyBundle, ...] = ()
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
+    def __post_init__(self) -> None:
+        """INVARIANT: the restrictions can be asked together.
+
+        Raises:
+            ArgumentRejected: ``input.restriction``.
+        """
+        self.restrictions = distinct(self.restrictions)
+
     def snapshot(self) -> Snapshot:
         """What is in force now.
 
@@ -105,8 +113,7 @@ class Operator:
             policy, jurisdictions = self.policy, self.jurisdictions
             held = (self.trust, self.thresholds, self.restrictions, self.shadows)
         trust, thresholds, restrictions, shadows = held
-        now = policy.current() if isinstance(policy, PolicyFile) else policy
-        bare = Snapshot(trust, now, thresholds, restrictions=restrictions, shadows=shadows)
+        bare = Snapshot(trust, in_force(policy), thresholds, restrictions=restrictions, shadows=shadows)
         return bare.within(jurisdictions)
 
     def decision(self, decision_id: str) -> Decision:

@@ -22,12 +22,12 @@ from consent_edit.operator_policies import (
     POLICY_FILE,
     check_together,
     choose,
-    now,
     policy_of,
     refuse_foreign_hands,
     shadow_of,
 )
 from consent_edit.policy.bundle import Narrowing, PolicyBundle
+from consent_edit.policy.policy_file import in_force
 from consent_edit.policy.shadow import MAX_SHADOWS
 from consent_edit.store.store import Store
 from consent_edit.store.vault_key import VaultKey
@@ -144,9 +144,9 @@ def load(folder: Path) -> Operator:
         opening_keys = _opening_keys(folder)
     except (OSError, ValueError, ConsentInvalid) as error:
         raise _not_an_operator(folder, error) from error
-    policy = policy_of(folder, config.policy)
+    policy = policy_of(folder, config.policy, config.jurisdictions)
     shadows = tuple(shadow_of(folder, entry) for entry in config.shadows)
-    check_together((now(policy), *shadows), config.jurisdictions)
+    check_together((in_force(policy), *shadows), config.jurisdictions)
     receipt_key = load_receipt_key(folder / PRIVATE_KEY_FILE)
     source = folder_source(folder / _STATUS)
     return Operator(
@@ -182,7 +182,7 @@ def policy_in_force(folder: Path) -> PolicyBundle:
         InputError: the folder is not an operator's, or its policy cannot be used.
     """
     config = _settings(folder)
-    policy = now(policy_of(folder, config.policy))
+    policy = in_force(policy_of(folder, config.policy, config.jurisdictions))
     return policy.narrowed(Narrowing.jurisdiction(code) for code in dict.fromkeys(config.jurisdictions))
 
 

@@ -62,13 +62,19 @@ def _given(policy: str | Path) -> PolicyBundle:
     return PolicyBundle.load(policy.resolve()) if isinstance(policy, Path) else PolicyBundle.shipped(policy)
 
 
-def policy_of(folder: Path, name: str) -> PolicyBundle | PolicyFile:
+def policy_of(folder: Path, name: str, jurisdictions: Sequence[str]) -> PolicyBundle | PolicyFile:
     """The policy that the settings name.
 
     Raises:
-        PolicyInvalid: there is none, or it does not hold.
+        PolicyInvalid: there is none, it does not hold, or does not go with a jurisdiction.
     """
-    return PolicyFile(folder / POLICY_FILE) if name == CUSTOM else PolicyBundle.shipped(name)
+    if name != CUSTOM:
+        return PolicyBundle.shipped(name)
+    return PolicyFile(folder / POLICY_FILE, _laid_over(jurisdictions))
+
+
+def _laid_over(jurisdictions: Sequence[str]) -> list[Narrowing]:
+    return [Narrowing.jurisdiction(code) for code in dict.fromkeys(jurisdictions)]
 
 
 def shadow_of(folder: Path, entry: str) -> PolicyBundle:
@@ -94,18 +100,13 @@ def shadow_of(folder: Path, entry: str) -> PolicyBundle:
     return PolicyBundle.load(folder / way)
 
 
-def now(policy: PolicyBundle | PolicyFile) -> PolicyBundle:
-    """The bundle in force at this moment."""
-    return policy.current() if isinstance(policy, PolicyFile) else policy
-
-
 def check_together(bundles: Iterable[PolicyBundle], jurisdictions: Sequence[str]) -> None:
     """Every jurisdiction exists and goes with every policy: better said now than at the first edit.
 
     Raises:
         InputError: it does not.
     """
-    laid_over = [Narrowing.jurisdiction(code) for code in dict.fromkeys(jurisdictions)]
+    laid_over = _laid_over(jurisdictions)
     for bundle in bundles:
         try:
             bundle.narrowed(laid_over)

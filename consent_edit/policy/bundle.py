@@ -276,7 +276,7 @@ class PolicyBundle:
 
 @lru_cache(maxsize=_NARROWED_REMEMBERED)
 def _jurisdiction(code: str) -> Narrowing:
-    folder = shipped("policies") / _JURISDICTIONS
+    folder = shipped(f"policies/{_JURISDICTIONS}")
     known = sorted(path.name for path in folder.iterdir() if path.is_dir())
     if code not in known:
         raise PolicyInvalid(f"there is no jurisdiction {code!r}", remedy=f"take one of: {', '.join(known)}")

@@ -67,9 +67,7 @@ def consistent(person: PersonFacts, picture: PictureAggregate) -> bool:
     # 1.
     counts = 0 <= picture.swap_consents - swaps <= picture.faces - face <= others
     # 2.
-    found = (
-        picture.exposed >= exposed and picture.more_exposed >= more and picture.revealing >= revealing
-    )
+    found = picture.exposed >= exposed and picture.more_exposed >= more and picture.revealing >= revealing
     # 3.
     alone = unseen and picture.persons == 0
     present = not unseen or alone or exposed or more or bool(person.touched)

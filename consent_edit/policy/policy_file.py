@@ -7,7 +7,8 @@ What is never taken up:
    same, so whoever writes should write beside it and rename.
 2. A file that others than its owner could have written, or whose owner is neither this process's nor root.
 3. Anything that is no regular file; nothing here waits for a pipe.
-4. A text that :meth:`~consent_edit.policy.bundle.PolicyBundle.foreign` refuses.
+4. A text that :meth:`~consent_edit.policy.bundle.PolicyBundle.foreign` refuses, or that does not go with
+   what is to be laid over it.
 
 Then the last good bundle stays in force, ``problem`` says why, and a warning is logged, once for each state.
 """
@@ -19,12 +20,13 @@ import os
 import stat
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from consent_edit.errors import ConsentEditError, PolicyInvalid
-from consent_edit.policy.bundle import PolicyBundle
+from consent_edit.policy.bundle import Narrowing, PolicyBundle
 from consent_edit.policy.limits import MAX_FILE_BYTES
 
 SETTLE_S: Final = 1.0
@@ -67,14 +69,16 @@ class PolicyFile:
 
     Args:
         path: The file or the folder. A symbolic link is followed, and what it leads to is what counts.
+        beneath: What will be laid over it, such as the operator's jurisdictions; :meth:`current` is without.
 
     Raises:
         PolicyInvalid: the file cannot be used as it stands; to begin with there must be a good one.
         CheckFailed: ``check.policy-rehearsal``: no rehearsal could be held.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, beneath: Iterable[Narrowing] = ()) -> None:
         self._path = path
+        self._beneath = tuple(beneath)
         self._lock = threading.Lock()
         self._problem = ""
         self._warned: _Look | str = ""
@@ -146,7 +150,16 @@ class PolicyFile:
 
     def _load(self, text: str) -> PolicyBundle:
         name = self._path.stem if self._path.suffix else self._path.name
-        return PolicyBundle.foreign(text, name=name)
+        bundle = PolicyBundle.foreign(text, name=name)
+        try:
+            bundle.narrowed(self._beneath)
+        except PolicyInvalid as error:
+            beneath = ", ".join(narrowing.name for narrowing in self._beneath)
+            raise PolicyInvalid(
+                f"it does not go with {beneath}: {error.message}",
+                remedy="give the policy's rule another @id, or take the jurisdiction out",
+            ) from error
+        return bundle
 
     def _settled(self, look: _Look) -> bool:
         """Whether its last change is long enough ago: by the file's time, or, if that lies ahead, by ours."""
@@ -192,3 +205,8 @@ class PolicyFile:
         if self._problem:
             self._problem = ""
             _LOG.info("%s: good again", self._path)
+
+
+def in_force(policy: PolicyBundle | PolicyFile) -> PolicyBundle:
+    """The bundle in force at this moment, of a file that is followed or a policy that stays."""
+    return policy.current() if isinstance(policy, PolicyFile) else policy

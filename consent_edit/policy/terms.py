@@ -7,7 +7,7 @@ every reader must take for "may be anything, and may err".
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeAlias
@@ -231,26 +231,29 @@ def _clause(source: object) -> Term:
     raise ValueError("a clause that is neither when nor unless")
 
 
-_UNARY: Final = {"!": Not, "neg": Negative, "isEmpty": IsEmpty}
+_UNARY: Final[dict[str, Callable[[Term], Term]]] = {"!": Not, "neg": Negative, "isEmpty": IsEmpty}
 _BINARY: Final = {operator.value: operator for operator in Operator}
 
 
 def _term(source: object) -> Term:
     ((name, body),) = _mapping(source).items()
-    if name == "Value":
-        return _value(body)
-    if name == "Set":
-        return SetOf(tuple(_term(item) for item in _items(body)))
-    if name == ".":
-        return _attribute(source, _mapping(body))
     if name in _UNARY:
         return _UNARY[name](_term(_mapping(body)["arg"]))
     if name in _BINARY:
         return Binary(_BINARY[name], _term(_mapping(body)["left"]), _term(_mapping(body)["right"]))
-    if name == "if-then-else":
-        branches = _mapping(body)
-        return IfThenElse(_term(branches["if"]), _term(branches["then"]), _term(branches["else"]))
-    return _other(source)
+    match name:
+        case "Value":
+            term = _value(body)
+        case "Set":
+            term = SetOf(tuple(_term(item) for item in _items(body)))
+        case ".":
+            term = _attribute(source, _mapping(body))
+        case "if-then-else":
+            branches = _mapping(body)
+            term = IfThenElse(_term(branches["if"]), _term(branches["then"]), _term(branches["else"]))
+        case _:
+            term = _other(source)
+    return term
 
 
 def _value(body: object) -> Term:

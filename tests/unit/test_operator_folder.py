@@ -326,9 +326,9 @@ def test_jurisdiction_that_does_not_go_with_a_policy(tmp_path, beside):
     assert not (tmp_path / "op").exists()
     create(tmp_path / "op", tmp_path / "another", **chosen)
     settings(tmp_path / "op", jurisdictions=["uk"])
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(InputError, match="does not go with uk") as caught:
         operator_folder.load(tmp_path / "op")
-    assert caught.value.code == "input.operator" and "@id" in caught.value.remedy
+    assert "@id" in caught.value.remedy
 
 
 @pytest.mark.parametrize("name", ["policy.cedar", "shadows", "shadows/next.cedar", "folder/policy.cedar"])

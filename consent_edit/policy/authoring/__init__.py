@@ -1,1 +1,1 @@
-"""What policy authors work with: tests, differences, explanations; nothing on the way of an edit imports this."""
+"""For those who write policies: tests, differences, explanations; no edit imports any of it."""

@@ -15,7 +15,7 @@ import pytest
 from consent_edit.errors import CheckFailed, PolicyInvalid
 from consent_edit.policy import policy_file as module
 from consent_edit.policy import rehearsal
-from consent_edit.policy.bundle import PolicyBundle
+from consent_edit.policy.bundle import Narrowing, PolicyBundle
 from consent_edit.policy.decision import decide, meet
 from consent_edit.policy.policy_file import RETRY_S, PolicyFile
 from consent_edit.policy.testing import benign, vary
@@ -512,3 +512,17 @@ def test_an_edit_under_way_while_the_file_is_spoiled_keeps_its_policy(
     SPOILED[spoiled](path)
     clock.pass_()
     assert meet(admission, decide(HAIR, file.current())).codes == ("policy.no-hair",)
+
+
+def test_a_change_that_clashes_with_a_jurisdiction_is_not_taken_up(path: Path, clock: Clock) -> None:
+    """A rule named like the jurisdiction's would refuse every edit; the last good policy stays instead."""
+    eu = Narrowing.jurisdiction("eu")
+    taken = PolicyBundle.from_text(eu.text).texts[0].code.removeprefix("policy.")
+    file = PolicyFile(path, [eu])
+    first = file.current()
+    path.write_text(PERMIT.replace('"all"', f'"{taken}"'))
+    clock.pass_()
+    assert file.current() is first
+    assert "does not go with eu" in file.problem
+    with pytest.raises(PolicyInvalid, match="does not go with eu"):
+        PolicyFile(path, [eu])

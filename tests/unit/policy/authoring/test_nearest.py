@@ -74,6 +74,20 @@ def test_of_equal_numbers_the_easier_is_nearer():
     assert (change.fact, change.word, change.whose) == ("operations", frozenset({"tone"}), Whose.REQUESTER)
 
 
+def test_fewer_changes_are_nearer_than_easier_ones():
+    """One consent that names the photo is nearer than two changes of the request."""
+    bundle = PolicyBundle.from_text(
+        '@id("all") @reason("r") permit (principal, action, resource);'
+        '@id("no") @reason("r") forbid (principal, action, resource) '
+        'when { context.kind == PersonKind::"face" && context.photo != PhotoBinding::"exact" } '
+        'when { context.intent == Intent::"revealing" || '
+        'context.operations.contains(Operation::"makeup") };'
+    )
+    change = {"persons.0.photo": "none", "persons.0.intent": "revealing", "operations": ["makeup"]}
+    (only,) = nearest_change(vary(benign("input"), change), bundle).changes
+    assert (only.fact, only.whose) == ("photo", Whose.DEPICTED)
+
+
 def test_attack_advice_to_hide_from_the_checks():
     """Nothing suggested makes a person less of a face, unrecognisable, another stage or a demo."""
     for _, persons, change in VARIED:
@@ -207,6 +221,12 @@ def records():
     good = decide(vary(benign(), {"persons.0.exposure": "nude"}), DEFAULT).to_record()
     yield "finding of nobody", {**good, "findings": [{"code": good["codes"][0], "person": 7}]}
     yield "finding of a negative", {**good, "findings": [{"code": good["codes"][0], "person": -1}]}
+    refused = decide(vary(benign("input"), {"persons.0.intent": "revealing"}), DEFAULT).to_record()
+    for index in (2, -1):
+        yield (
+            "policy finding of nobody",
+            {**refused, "findings": [{"code": refused["codes"][0], "person": index}]},
+        )
     other = {**good, "codes": ["policy.mild"], "public_codes": ["policy.mild"], "findings": []}
     yield "floor left out", other
     fine = decide(benign(), DEFAULT).to_record()

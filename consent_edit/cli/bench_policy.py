@@ -9,12 +9,12 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Annotated, Final
 
 import cedarpy
 import typer
 
+from consent_edit.cli.policy_names import named_policy
 from consent_edit.cli.terminal import AsJson
 from consent_edit.errors import CheckFailed
 from consent_edit.policy.bundle import PolicyBundle
@@ -174,8 +174,7 @@ def policy(
     as_json: AsJson = False,
 ) -> None:
     """Measure a whole decision for one person and for ten, beside the bare calls of the engine."""
-    path = Path(policy)
-    report = bench_policy(PolicyBundle.load(path) if path.exists() else PolicyBundle.shipped(policy), runs)
+    report = bench_policy(named_policy(policy), runs)
     if as_json:
         typer.echo(json.dumps(asdict(report)))
         return

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import groupby
-from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
+from consent_edit.cli.policy_names import named_policy
 from consent_edit.cli.terminal import AsJson, say
-from consent_edit.errors import PolicyInvalid
 from consent_edit.policy.authoring.both import ChangeKind
 from consent_edit.policy.authoring.diff import REGIONS, Change, Difference, compare
 from consent_edit.policy.bundle import PolicyBundle
@@ -32,25 +31,6 @@ _NAMES: Final = {
 
 def _ways(number: int) -> str:
     return "one way" if number == 1 else f"{number} ways"
-
-
-def named_policy(name: str) -> PolicyBundle:
-    """A policy by the name of a shipped one, or by a path.
-
-    Raises:
-        PolicyInvalid: it is neither, or cannot be read.
-    """
-    path = Path(name)
-    if path.exists() and (path.is_file() or (path / "policy.cedar").exists()):
-        return PolicyBundle.load(path)
-    if "/" in name or path.suffix:
-        raise PolicyInvalid(f"{name}: no such policy file", remedy="name a shipped policy, or a path")
-    try:
-        return PolicyBundle.shipped(name)
-    except PolicyInvalid as error:
-        raise PolicyInvalid(
-            f"there is no policy {name!r}", remedy="name a shipped policy such as default, or a path"
-        ) from error
 
 
 def diff(

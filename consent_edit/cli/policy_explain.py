@@ -12,7 +12,7 @@ from typing import Annotated, Final, Literal
 import typer
 
 from consent_edit import operator_folder
-from consent_edit.cli.policy_diff import named_policy
+from consent_edit.cli.policy_names import named_policy
 from consent_edit.cli.terminal import AsJson, read_file, say
 from consent_edit.errors import InputError, PolicyInvalid
 from consent_edit.policy.authoring.account import TITLES, Account, account, check_record

@@ -9,10 +9,11 @@ from typing import Annotated, Final
 import typer
 
 from consent_edit import operator_folder
-from consent_edit.cli.terminal import AsJson, counted, name_or_path, plain, say
+from consent_edit.cli.policy_names import named_policy
+from consent_edit.cli.terminal import AsJson, counted, plain, say
 from consent_edit.errors import InputError
 from consent_edit.policy.authoring.replay import MAX_RECORD_BYTES, Report, replay_all
-from consent_edit.policy.bundle import Narrowing, PolicyBundle
+from consent_edit.policy.bundle import Narrowing
 
 _SHOWN: Final = 20
 
@@ -28,9 +29,9 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Take every recorded decision again under NEW, on its own facts, and say what would change."""
-    named = name_or_path(new)
-    bundle = PolicyBundle.load(named) if isinstance(named, Path) else PolicyBundle.shipped(named)
-    bundle = bundle.narrowed(Narrowing.jurisdiction(code) for code in dict.fromkeys(jurisdiction or ()))
+    bundle = named_policy(new).narrowed(
+        Narrowing.jurisdiction(code) for code in dict.fromkeys(jurisdiction or ())
+    )
     records = _of_folder(log) if log.is_dir() else _of_file(log)
     report = replay_all(counted(records, "decisions"), bundle)
     say(as_json, _facts(report), "" if as_json else "\n".join(_told(report)))

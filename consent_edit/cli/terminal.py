@@ -36,12 +36,6 @@ def read_file(path: Path, *, code: str = "input.file") -> bytes:
         raise InputError(f"cannot read {path}: {error.strerror}", code=code) from error
 
 
-def name_or_path(policy: str) -> str | Path:
-    """What has a slash or an ending is meant as a path; any other word names a shipped policy."""
-    path = Path(policy)
-    return path if "/" in policy or path.suffix else policy
-
-
 def plain(text: str) -> str:
     """A text of somebody else's as a terminal can show it: on one line, without control characters."""
     return "".join(sign if sign.isprintable() else " " for sign in text)

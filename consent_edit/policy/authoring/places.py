@@ -88,16 +88,14 @@ def folder_of(name: str) -> Path | None:
 
 
 def read_source(place: str) -> Source:
-    """The text of a policy file, of ``policy.cedar`` in a folder, or of a policy that ships.
+    """The text of a policy that ships, of a policy file, or of ``policy.cedar`` in a folder.
 
     Raises:
         PolicyInvalid: it cannot be read, is not UTF-8, or is too long.
         Unavailable: the installation lacks the policies.
     """
-    path, ships = Path(place), None
-    if not path.exists():
-        ships = folder_of(place)
-        path = ships or path
+    ships = folder_of(place)
+    path = ships or Path(place)
     file = path / POLICY_FILE if path.is_dir() else path
     try:
         with file.open("rb") as handle:

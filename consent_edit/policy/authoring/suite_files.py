@@ -129,9 +129,7 @@ def find(places: Iterable[str]) -> tuple[Path, ...]:
     """
     found: dict[Path, Path] = {}
     for place in places:
-        path = Path(place)
-        if not path.exists():
-            path = folder_of(place) or path
+        path = folder_of(place) or Path(place)
         files = sorted(path.rglob(f"*{_ENDING}")) if path.is_dir() else [path]
         if not files or not all(file.is_file() and file.name.endswith(_ENDING) for file in files):
             raise InputError(

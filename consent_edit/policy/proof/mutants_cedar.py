@@ -107,7 +107,7 @@ def _with(term: Term, inner: tuple[Term, ...]) -> Term:
             return IfThenElse(inner[0], inner[1], inner[2])
         case Other():
             return replace(term, inner=inner)
-        case Value() | Word() | SetOf() | Attribute():
+        case Value() | Word() | SetOf() | Attribute():  # pragma: no branch - there is no other
             return term
 
 

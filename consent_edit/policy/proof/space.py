@@ -132,11 +132,11 @@ def choices(fact: Fact, literals: frozenset[frozenset[StrEnum]] = frozenset()) -
     """The values a fact is tried with.
 
     A set of few words is tried with every subset. A set of many is tried with every choice of at most one
-    word from each block, and with all words. That is as good as every subset: what a rule asks of a set is
-    whether it is empty, whether it has a member in a literal, and whether it has one outside of it; blocks
-    are what the literals leave undivided, so the answers depend only on which blocks have a member. Which
-    member stands for its block is tried through all the same, in case a rule forgot one; and that no rule
-    asks for more is shown by the sweep over all subsets (table.py).
+    word from each block, with each literal itself, and with all words. That is as good as every subset:
+    what a rule asks of a set is whether it is empty, whether it has a member in a literal, and whether it
+    has one outside of it; blocks are what the literals leave undivided, so the answers depend only on which
+    blocks have a member. Which member stands for its block is tried through all the same, in case a rule
+    forgot one; and that no rule asks for more is shown by the sweep over all subsets (table.py).
     """
     match fact:
         case Flag():
@@ -150,7 +150,8 @@ def choices(fact: Fact, literals: frozenset[frozenset[StrEnum]] = frozenset()) -
         case Set(enum):  # pragma: no branch - there is no other
             picks = product(*((None, *block) for block in blocks(enum, literals)))
             sets = (frozenset(word for word in pick if word is not None) for pick in picks)
-            return tuple(dict.fromkeys((*sets, frozenset(enum))))
+            named = (literal for literal in sorted(literals, key=sorted) if literal <= frozenset(enum))
+            return tuple(dict.fromkeys((*sets, *named, frozenset(enum))))
 
 
 _PICTURE_ORDER: Final[Mapping[str, tuple[FactValue, ...]]] = {

@@ -181,6 +181,21 @@ def test_a_changed_floor_that_nothing_tells_survives(
     assert fates(monkeypatch, Evidence(evidence.tables, (), ()), "judge").survivors
 
 
+def test_the_table_alone_notices_every_change_of_a_rule(
+    evidence: Evidence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not by luck, in a picture drawn at random, but at some point of the product."""
+    elsewhere = {"picture_aggregate", "_present", "judge", "_UNREVEALING_INTENTS"}
+    monkeypatch.setattr(
+        mutants_python,
+        "changes",
+        lambda tree: (c for c in changes(tree) if not {c.function, c.constant} & elsewhere),
+    )
+    found = try_python(Evidence(evidence.tables, (), ()))
+    assert sum(found.made.values()) > 200
+    assert found.survivors == ()
+
+
 def test_a_change_that_is_none_is_proven_at_every_point(
     evidence: Evidence, tables: dict[str, RuleTable], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -78,13 +78,16 @@ def test_a_point_is_its_values() -> None:
 
 
 def test_representatives_of_a_set() -> None:
-    """Each word alone, one from each block together, nothing, and everything."""
+    """Each word alone, one from each block together, each literal, nothing, and everything."""
     literals = frozenset({frozenset({Operation.TONE, Operation.HAIR}), frozenset({Operation.TONE})})
     assert blocks(Operation, literals)[1:] == ((Operation.HAIR,), (Operation.TONE,))
     tried = set(choices(Set(Operation), literals))
     assert {frozenset({word}) for word in Operation} | {frozenset(), frozenset(Operation)} <= tried
     assert frozenset({Operation.TONE, Operation.HAIR, Operation.POSE}) in tried
     assert len(tried) == 2 * 2 * 13 + 1
+    three = frozenset({Operation.TONE, Operation.HAIR, Operation.POSE})
+    assert {three, frozenset(Operation)} <= set(choices(Set(Operation), frozenset({three})))
+    assert len(choices(Set(Operation), frozenset({frozenset(Exposure)}))) == 14 + 2
     assert len(list(subsets(Operation))) == 2**14
 
 
@@ -229,7 +232,7 @@ def test_the_table_covers_each_product(tables: dict[str, RuleTable]) -> None:
     assert sizes["checks-incomplete"] == 2
     assert sizes["consent-required"] == 4 * 2 * 16 * 6 * 2
     assert sizes["nudity-of-real-person"] == 5
-    assert sizes["hands-off"] == 4 * 2 * 16 * (4 * 12 + 1)
+    assert sizes["hands-off"] == 4 * 2 * 16 * (4 * 12 + 2)
     assert sizes["sexualised-minor"] == 4 * 2**4
     assert sizes["foreign-identity"] == 4 * 4 * 2 * 16 * 4
     assert sizes["photo-required"] > 10_000

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from consent_edit.cli.policy_names import named_policy, shipped_names
 from consent_edit.cli.terminal import AsJson
-from consent_edit.errors import PolicyInvalid, Unavailable, VerificationFailed
-from consent_edit.policy.bundle import Narrowing, PolicyBundle
+from consent_edit.errors import Unavailable, VerificationFailed
+from consent_edit.policy.bundle import Narrowing
 from consent_edit.shipped import shipped
 
 if TYPE_CHECKING:
@@ -22,26 +22,6 @@ _JURISDICTIONS: Final = "jurisdictions"
 _FILE: Final = "policy.cedar"
 _WITHOUT: Final = "without "
 _SHOWN: Final = 20
-
-
-def _shipped_names() -> tuple[str, ...]:
-    return tuple(sorted(path.parent.name for path in shipped("policies").glob(f"*/{_FILE}")))
-
-
-def _bundle(named: str) -> PolicyBundle:
-    """A shipped policy by its name, or one from a path.
-
-    Raises:
-        PolicyInvalid: there is neither, or it is no valid policy.
-    """
-    if named in _shipped_names():
-        return PolicyBundle.shipped(named)
-    if not Path(named).exists():
-        names = ", ".join(_shipped_names())
-        raise PolicyInvalid(
-            f"there is no policy {named}", remedy=f"name a file, a folder, or one of: {names}"
-        )
-    return PolicyBundle.load(Path(named))
 
 
 def _jurisdictions() -> list[Narrowing]:
@@ -61,7 +41,7 @@ def _proof(policies: list[str]) -> Proof:
         Unavailable: the solver is not installed.
         PolicyInvalid: a policy named cannot be read.
     """
-    bundles = [_bundle(named) for named in policies or _shipped_names()]
+    bundles = [named_policy(named) for named in policies or shipped_names()]
     try:
         from consent_edit.policy.proof.prove import prove_floor
     except ModuleNotFoundError as error:

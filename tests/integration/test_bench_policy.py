@@ -10,7 +10,7 @@ from consent_edit.cli.main import app
 
 
 def test_the_report_has_every_figure() -> None:
-    """One person and ten, each with a whole decision, a remembered one, a release's meet and the bare calls."""
+    """One person and ten: a whole decision, a remembered one, a release and the bare calls."""
     done = CliRunner().invoke(app, ["bench", "policy", "--runs", "3", "--json"])
     assert done.exit_code == 0, done.output
     report = json.loads(done.stdout)

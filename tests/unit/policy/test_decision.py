@@ -13,8 +13,8 @@ import rfc8785
 from consent_edit import vocabulary
 from consent_edit.errors import ConsentEditError, InputError
 from consent_edit.policy import decision as decision_module
-from consent_edit.policy import facts as facts_module
 from consent_edit.policy import digests, floor
+from consent_edit.policy import facts as facts_module
 from consent_edit.policy.bundle import PolicyBundle
 from consent_edit.policy.codes import check_code, ordered
 from consent_edit.policy.decision import Decision, Finding, decide, meet, replay

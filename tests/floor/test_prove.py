@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from consent_edit.cli.policy_prove import _account, _bundle, _jurisdictions, _shipped_names
+from consent_edit.cli.policy_names import named_policy, shipped_names
+from consent_edit.cli.policy_prove import _account, _jurisdictions
 from consent_edit.policy.floor import FloorRule
 from consent_edit.policy.proof.banned import BANNED
 from consent_edit.policy.proof.prove import Proof, prove_floor
@@ -16,7 +17,7 @@ from consent_edit.policy.proof.smt_claims import COVERED, SAT, UNSAT
 @pytest.fixture(scope="session")
 def proof() -> Proof:
     """The whole of it."""
-    return prove_floor([_bundle(name) for name in _shipped_names()], _jurisdictions())
+    return prove_floor([named_policy(name) for name in shipped_names()], _jurisdictions())
 
 
 def test_the_floor_holds(proof: Proof) -> None:

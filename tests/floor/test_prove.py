@@ -44,7 +44,7 @@ def test_whatever_a_policy_says_nothing_banned_leaves(proof: Proof) -> None:
     verdicts = {claim.name: claim.verdict for claim in proof.claims}
     for case in BANNED:
         assert verdicts[f"{case.name}: never leaves"] == UNSAT
-    for name in _shipped_names():
+    for name in shipped_names():
         assert verdicts[f"{name}: nothing banned leaves"] == UNSAT
         assert verdicts[f"{name}: something may leave"] == SAT
         for law in _jurisdictions():

@@ -119,13 +119,12 @@ def check_together(bundles: Iterable[PolicyBundle], jurisdictions: Sequence[str]
 
 
 def refuse_foreign_hands(folder: Path, names: Iterable[str]) -> None:
-    """Whoever can write these files decides whose word is consent here, and for what.
+    """Whoever can write these files, or put others in their place, decides whose word is consent here.
 
     Raises:
-        InputError: others than its owner can write one.
+        InputError: others than its owner can write one, or the folder.
     """
-    for name in names:
-        path = folder / name
+    for path in (folder, *(folder / name for name in names)):
         if path.exists() and path.stat().st_mode & 0o022:
             raise InputError(
                 f"{path} can be written by others than its owner",

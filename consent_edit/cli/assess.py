@@ -22,7 +22,7 @@ from consent_edit.cli.edit import (
     read_request,
     tell_problem,
 )
-from consent_edit.cli.terminal import AsJson
+from consent_edit.cli.terminal import AsJson, plain
 from consent_edit.policy.explain import explain
 from consent_edit.vocabulary import Purpose
 
@@ -67,7 +67,7 @@ def assess(
         typer.echo("would be admitted; the output is checked again before anything leaves")
     else:
         for code in decision.codes:
-            typer.echo(f"{code}: {explain(code, texts=decision.texts).sentence}")
+            typer.echo(plain(f"{code}: {explain(code, texts=decision.texts).sentence}"))
     if record and not as_json:
         typer.echo(f"recorded as {decision_id}")
     if not decision.allowed:

@@ -21,6 +21,7 @@ from consent_edit.cli import (
     verify,
     wallet,
 )
+from consent_edit.cli.terminal import lines
 from consent_edit.errors import ConsentEditError, EditRefused, InputError, Unavailable
 
 app = typer.Typer(
@@ -73,7 +74,7 @@ def _told(error: ConsentEditError) -> int:
     error.remedy = error.remedy or _help()
     if _wants_json():
         _print_json(error)
-    sys.stderr.write(error.diagnostics() + "\n")
+    sys.stderr.write(lines(error.diagnostics()) + "\n")
     return error.exit_code
 
 

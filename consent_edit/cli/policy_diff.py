@@ -10,7 +10,7 @@ from typing import Annotated, Final
 import typer
 
 from consent_edit.cli.policy_names import named_policy
-from consent_edit.cli.terminal import AsJson, say
+from consent_edit.cli.terminal import AsJson, plain, say
 from consent_edit.policy.authoring.both import ChangeKind
 from consent_edit.policy.authoring.diff import REGIONS, Change, Difference, compare
 from consent_edit.policy.bundle import PolicyBundle
@@ -37,7 +37,12 @@ def diff(
     *,
     old: Annotated[str, typer.Argument(help="The policy in force: a shipped name, or a path.")],
     new: Annotated[str, typer.Argument(help="The policy to come.")],
-    points: Annotated[int, typer.Option(min=1, help="Regions or points to look at, at most.")] = REGIONS,
+    points: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help=f"Regions or points to look at, at most; else {REGIONS:,}, fewer for long texts."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what a new policy would allow, refuse, or refuse for other reasons."""
@@ -84,8 +89,8 @@ def _when(change: Change) -> str:
 
 
 def _lines(before: PolicyBundle, after: PolicyBundle, found: Difference) -> Iterator[str]:
-    yield f"old  {before.name:<16} {before.digest}"
-    yield f"new  {after.name:<16} {after.digest}"
+    yield f"old  {plain(before.name):<16} {before.digest}"
+    yield f"new  {plain(after.name):<16} {after.digest}"
     yield _summary(before, after, found)
     yield from (f"NOT EXACT: {doubt}" for doubt in found.doubts)
     for kind, changes in groupby(found.changes, key=lambda change: change.kind):

@@ -13,7 +13,7 @@ import typer
 
 from consent_edit import operator_folder
 from consent_edit.cli.policy_names import named_policy
-from consent_edit.cli.terminal import AsJson, read_file, say
+from consent_edit.cli.terminal import AsJson, plain, read_file, say
 from consent_edit.errors import InputError, PolicyInvalid
 from consent_edit.policy.authoring.account import TITLES, Account, account, check_record
 from consent_edit.policy.authoring.completion import SET_FACTS
@@ -89,7 +89,7 @@ def _read(name: str) -> object:
     raw = (
         sys.stdin.buffer.read(_MAX_RECORD_BYTES + 1)
         if name == "-"
-        else read_file(Path(name), code="input.record")
+        else read_file(Path(name), code="input.record", most=_MAX_RECORD_BYTES)
     )
     if len(raw) > _MAX_RECORD_BYTES:
         raise InputError(f"a decision record is never over {_MAX_RECORD_BYTES} bytes", code="input.record")
@@ -177,15 +177,15 @@ def _change(change: Change) -> dict[str, object]:
 
 def _lines(told: Account, language: Language) -> Iterator[str]:
     french = language == "fr"
-    yield told.title
+    yield plain(told.title)
     labels = [TITLES[key][french] for key in ("whose", "remedy")]
     width = max(map(len, labels))
     for one in told.findings:
         yield ""
-        yield f"{one.who[0].upper()}{one.who[1:]}{' :' if french else ':'} {one.sentence}"
+        yield f"{one.who[0].upper()}{one.who[1:]}{' :' if french else ':'} {plain(one.sentence)}"
         for label, said in zip(labels, (f"{one.whose} ({one.code})", one.remedy), strict=True):
-            yield f"  {label:<{width}}  {said}"
+            yield f"  {label:<{width}}  {plain(said)}"
     yield from (("", *told.advice) if told.advice else ())
     for title, part in zip(told.part_titles, told.parts, strict=True):
-        yield f"\n{title}"
+        yield f"\n{plain(title)}"
         yield from (f"  {line}" if line else "" for line in _lines(part, language))

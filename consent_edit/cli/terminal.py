@@ -20,18 +20,19 @@ _T = TypeVar("_T")
 
 
 def say(as_json: bool, facts: Mapping[str, object], sentence: str) -> None:
-    """Print a result: the facts as one JSON object, or the sentence."""
-    typer.echo(json.dumps(facts) if as_json else sentence)
+    """Print a result: the facts as one JSON object, or the sentence, of which nothing steers the terminal."""
+    typer.echo(json.dumps(facts) if as_json else lines(sentence))
 
 
-def read_file(path: Path, *, code: str = "input.file") -> bytes:
-    """The whole content of a file.
+def read_file(path: Path, *, code: str = "input.file", most: int = -2) -> bytes:
+    """The whole content of a file; with ``most``, one byte more than that at most, which tells it is too long.
 
     Raises:
         InputError: with ``code``; it cannot be read.
     """
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            return file.read(most + 1)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}", code=code) from error
 
@@ -39,6 +40,11 @@ def read_file(path: Path, *, code: str = "input.file") -> bytes:
 def plain(text: str) -> str:
     """A text of somebody else's as a terminal can show it: on one line, without control characters."""
     return "".join(sign if sign.isprintable() else " " for sign in text)
+
+
+def lines(text: str) -> str:
+    """As :func:`plain`, for a text of several lines."""
+    return "\n".join(map(plain, text.split("\n")))
 
 
 def counted(items: Iterable[_T], what: str) -> Iterator[_T]:

@@ -7,7 +7,10 @@ strictly against the schema, and every rule says who it is (``@id``) and why it 
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import stat
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -22,6 +25,7 @@ from consent_edit.policy.facts import Facts
 from consent_edit.policy.limits import MAX_FILE_BYTES, check_limits
 from consent_edit.policy.rehearsal import rehearse
 from consent_edit.policy.restriction import RESTRICTION_PREFIX
+from consent_edit.policy.stack import COMPILE_STACK_BYTES, with_stack
 from consent_edit.policy.terms import Effect, RuleTerm
 from consent_edit.shipped import shipped
 
@@ -31,6 +35,8 @@ _JURISDICTIONS: Final = "jurisdictions"
 _REMEMBERED: Final = 4096
 _NARROWED_REMEMBERED: Final = 64
 _ANNOTATIONS: Final = frozenset({"id", "reason", "reason_fr", "remedy", "remedy_fr"})
+_UNSEEN: Final = frozenset({"Cc", "Cf", "Zl", "Zp"})
+"""Unicode categories of signs that move what stands around them: controls, turns of direction, line ends."""
 
 
 def _reserved(code: str) -> bool:
@@ -56,26 +62,38 @@ def _rule_text(rule: Rule) -> RuleText:
         raise PolicyInvalid(f"{name}: every rule needs a @reason")
     if unknown := set(notes) - _ANNOTATIONS:
         raise PolicyInvalid(f"{name}: unknown annotation {', '.join(sorted(unknown))}")
-    texts = {key: value.strip() for key, value in notes.items() if key != "id"}
+    texts = {key: _still(value).strip() for key, value in notes.items() if key != "id"}
     return RuleText(policy_code(name), **texts)
 
 
-def _read_text(path: Path) -> str:
-    """The text of a policy file, or of ``policy.cedar`` in a folder.
+def _still(text: str) -> str:
+    """The text with a space for every sign that steers a terminal or turns a reader's words around."""
+    return "".join(" " if unicodedata.category(sign) in _UNSEEN else sign for sign in text)
+
+
+def read_text(path: Path) -> str:
+    """The text of a policy file, or of ``policy.cedar`` in a folder; nothing here waits for a pipe.
 
     Raises:
-        PolicyInvalid: it cannot be read, is not UTF-8, or is too long.
+        PolicyInvalid: it is no regular file, cannot be read, is not UTF-8, or is too long.
     """
     try:
         file = path / _FILE if path.is_dir() else path
-        with file.open("rb") as handle:
+        with open(file, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as handle:
+            if not stat.S_ISREG(os.fstat(handle.fileno()).st_mode):
+                raise OSError("no regular file")
             raw = handle.read(MAX_FILE_BYTES + 1)
         text = raw.decode("utf-8") if len(raw) <= MAX_FILE_BYTES else ""
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise PolicyInvalid(f"{path}: not a readable UTF-8 policy file") from error
     if len(raw) > MAX_FILE_BYTES:
         raise PolicyInvalid(f"{path}: policy text is over {MAX_FILE_BYTES} bytes")
     return text
+
+
+def _on_its_own_stack(text: str) -> Compiled:
+    """As ``compile_text``, with a stack as large as the rehearsal's, whatever thread of a host's asks."""
+    return with_stack(lambda: compile_text(text), COMPILE_STACK_BYTES)
 
 
 def _name_of(path: Path) -> str:
@@ -90,7 +108,7 @@ def _compiled(text: str) -> Compiled:
     """
     if not check_limits(text):
         raise PolicyInvalid("the policy text holds no rule; it would refuse everything")
-    return compile_text(text)
+    return _on_its_own_stack(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +143,7 @@ class Narrowing:
         Raises:
             PolicyInvalid: it cannot be read, or is refused by ``from_text``.
         """
-        text = _read_text(path)
+        text = read_text(path)
         rehearse(text)
         return cls.from_text(text, name=_name_of(path))
 
@@ -178,6 +196,8 @@ class PolicyBundle:
             PolicyInvalid: as ``from_text``; or the rehearsal crashed, or took too long or too much memory.
             CheckFailed: no rehearsal could be held.
         """
+        if "+" in name:
+            raise PolicyInvalid("a policy's name holds no +: what stands behind one narrows it")
         rehearse(text)
         return cls.from_text(text, name=name)
 
@@ -205,7 +225,7 @@ class PolicyBundle:
             PolicyInvalid: it cannot be read, is not UTF-8, or is refused by ``foreign``.
             CheckFailed: no rehearsal could be held.
         """
-        return cls.foreign(_read_text(path), name=_name_of(path))
+        return cls.foreign(read_text(path), name=_name_of(path))
 
     @classmethod
     def shipped(cls, name: str) -> PolicyBundle:
@@ -217,13 +237,13 @@ class PolicyBundle:
         """
         if _NAME.fullmatch(name) is None:
             raise PolicyInvalid("a shipped policy's name is lower-case words joined by hyphens")
-        return cls.from_text(_read_text(shipped("policies") / name), name=name)
+        return cls.from_text(read_text(shipped("policies") / name), name=name)
 
     def narrowed(self, narrowings: Iterable[Narrowing]) -> PolicyBundle:
         """The bundle with rules laid over it that can only forbid.
 
         Raises:
-            PolicyInvalid: an ``@id`` stands twice.
+            PolicyInvalid: an ``@id`` stands twice, or a rule laid over it permits.
         """
         added = tuple(narrowings)
         return _narrowed(self, added) if added else self
@@ -280,7 +300,7 @@ def _jurisdiction(code: str) -> Narrowing:
     known = sorted(path.name for path in folder.iterdir() if path.is_dir())
     if code not in known:
         raise PolicyInvalid(f"there is no jurisdiction {code!r}", remedy=f"take one of: {', '.join(known)}")
-    return Narrowing.from_text(_read_text(folder / code), name=code)
+    return Narrowing.from_text(read_text(folder / code), name=code)
 
 
 @lru_cache(maxsize=_NARROWED_REMEMBERED)
@@ -288,4 +308,7 @@ def _narrowed(bundle: PolicyBundle, narrowings: tuple[Narrowing, ...]) -> Policy
     """Each text is whole by itself, so they can stand one below the other."""
     text = "\n".join((bundle.text, *(narrowing.text for narrowing in narrowings)))
     name = "+".join((bundle.name, *(narrowing.name for narrowing in narrowings)))
-    return PolicyBundle._of(compile_text(text), text, name)
+    whole = PolicyBundle._of(_on_its_own_stack(text), text, name)
+    if any(rule.effect is not Effect.FORBID for rule in whole.rules[len(bundle.rules) :]):
+        raise PolicyInvalid(f"{name}: what narrows a policy can only forbid")
+    return whole

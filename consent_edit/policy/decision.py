@@ -37,6 +37,7 @@ from consent_edit.policy.public import (
     public_view,
     strangers,
 )
+from consent_edit.policy.record import malformed
 from consent_edit.policy.restriction import Restriction, consult
 from consent_edit.vocabulary import (
     Age,
@@ -249,12 +250,19 @@ def replay(record: object, bundle: PolicyBundle) -> Decision:
 
 
 def again(then: Decision, bundle: PolicyBundle) -> Decision:
-    """Decide again on a decision's own facts, under another policy; as :func:`replay`, without the record."""
+    """Decide again on a decision's own facts, under another policy; as :func:`replay`, without the record.
+
+    Raises:
+        InputError: it was read from a record that no decision of ours gives.
+    """
     if then.met:
         parts = [again(part, bundle) for part in then.met]
         whole = parts[0]
-        for part in parts[1:]:
-            whole = meet(whole, part)
+        try:
+            for part in parts[1:]:
+                whole = meet(whole, part)
+        except ValueError as error:
+            raise malformed(str(error)) from error
         return whole
     return decide(
         then.facts,

@@ -164,10 +164,15 @@ def compile_text(text: str) -> Compiled:
         raise PolicyInvalid("templates (?principal, ?resource) are not used here")
     static = source["staticPolicies"]
     keys = sorted(static, key=lambda key: (len(key), key))  # policy0, policy1, … policy10
-    rules = tuple(Rule(key, dict(static[key].get("annotations", {})), read_rule(static[key])) for key in keys)
+    rules = tuple(Rule(key, _annotations(static[key]), read_rule(static[key])) for key in keys)
     read = _read(rules)
     canonical = json.dumps([static[key] for key in keys], sort_keys=True, separators=(",", ":"))
     return Compiled(rules, canonical, read, policies, *_schema_of(read))
+
+
+def _annotations(source: Mapping[str, Mapping[str, str | None]]) -> dict[str, str]:
+    """What a rule's annotations say; ``@id`` without a value says nothing."""
+    return {name: value or "" for name, value in source.get("annotations", {}).items()}
 
 
 def _read(rules: tuple[Rule, ...]) -> tuple[str, ...]:

@@ -28,6 +28,10 @@ from consent_edit.policy.record import (
 from consent_edit.vocabulary import Stage
 
 RECORD_VERSION: Final = 2
+MAX_PARTS: Final = 16
+"""Decisions that a recorded meet is of, at most; ours are of two."""
+MAX_RESTRICTIONS: Final = 64
+"""Restrictions in a record, at most: a decision taken again asks every one."""
 _VERSION_1: Final[Mapping[str, JsonValue]] = {"policy": "", "mirror_digest": "", "restrictions": ()}
 """What records of version 1 lacked."""
 
@@ -201,6 +205,10 @@ class Decision:
             )
         except ValueError as error:
             raise malformed(str(error)) from error
+        if len(decision.met) > MAX_PARTS or any(part.met for part in decision.met):
+            raise malformed("a meet of meets, or of too many")
+        if len(decision.restrictions) > MAX_RESTRICTIONS:
+            raise malformed("more restrictions than anybody asks")
         if data["allowed"] is not decision.allowed or data["stage"] != decision.stage.value:
             raise malformed("its summary does not follow from its content")
         return decision

@@ -5,7 +5,8 @@ What is never taken up:
 1. A file that may still be being written: it counts from one second after its last change, and the looks
    taken before and after reading must agree. A text that lacks its last rules can be valid all the
    same, so whoever writes should write beside it and rename.
-2. A file that others than its owner could have written, or whose owner is neither this process's nor root.
+2. A file that others than its owner could have written or put in its place, or whose owner is neither this
+   process's nor root.
 3. Anything that is no regular file; nothing here waits for a pipe.
 4. A text that :meth:`~consent_edit.policy.bundle.PolicyBundle.foreign` refuses, or that does not go with
    what is to be laid over it.
@@ -114,8 +115,10 @@ class PolicyFile:
     def _look(self) -> _Look | str:
         """The file as it stands, or why it cannot be used."""
         try:
-            found = self._file().stat()
-        except (OSError, ValueError) as error:
+            file = self._file()
+            found = file.stat()
+            replaceable = any(map(_open_to_others, {file.parent, file.resolve().parent}))
+        except (OSError, ValueError, RuntimeError) as error:
             return f"it cannot be looked at ({type(error).__name__})"
         if not stat.S_ISREG(found.st_mode):
             return "it is no regular file"
@@ -123,6 +126,8 @@ class PolicyFile:
             return "others than its owner can write it"
         if found.st_uid not in (os.geteuid(), 0):
             return "it belongs to somebody else"
+        if replaceable:
+            return "others can put another file in its place"
         return _Look.of(found)
 
     def _file(self) -> Path:
@@ -205,6 +210,14 @@ class PolicyFile:
         if self._problem:
             self._problem = ""
             _LOG.info("%s: good again", self._path)
+
+
+def _open_to_others(folder: Path) -> bool:
+    """Whether somebody else could rename an old policy of the owner's over the new one."""
+    mode = folder.stat().st_mode
+    if not mode & _FOREIGN_HANDS or mode & stat.S_ISVTX:
+        return False
+    return not os.statvfs(folder).f_flag & os.ST_RDONLY  # as a mounted configuration is
 
 
 def in_force(policy: PolicyBundle | PolicyFile) -> PolicyBundle:

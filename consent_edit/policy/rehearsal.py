@@ -35,12 +35,13 @@ _PACKAGE: Final = Path(__file__).resolve().parent.parent
 _KEPT_VARIABLES: Final = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 
 _BOOT: Final = (
-    "import json, sys, types; sys.path[:] = json.loads(sys.argv[1]); "
+    "import json, sys, types; sys.path.extend(json.loads(sys.argv[1])); "
     "package = types.ModuleType('consent_edit'); package.__path__ = [sys.argv[2]]; "
     "sys.modules['consent_edit'] = package; "
     "from consent_edit.policy.rehearsal_child import main; main()"
 )
-"""The package's own ``__init__`` is passed over: it imports the whole house, and this needs one room."""
+"""The package's own ``__init__`` is passed over: it imports the whole house, and this needs one room. The
+standard library comes first, whatever lies in the host's folders."""
 
 
 def rehearse(text: str) -> None:

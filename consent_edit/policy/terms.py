@@ -158,7 +158,7 @@ def read_rule(source: Mapping[str, object]) -> RuleTerm:
         scope = [_scope(part, source[part]) for part in ("principal", "action", "resource")]
         clauses = [_clause(clause) for clause in _items(source["conditions"])]
         notes = source.get("annotations", {})
-        name = notes.get("id", "") if isinstance(notes, Mapping) else ""
+        name = notes.get("id") or "" if isinstance(notes, Mapping) else ""
         conditions = (term for term in (*scope, *clauses) if term != TRUE)
         return RuleTerm(str(name), Effect(str(source["effect"])), tuple(conditions))
     except (KeyError, TypeError, ValueError) as error:

@@ -50,6 +50,7 @@ ALL_FACTS: Final = (*WORD_FACTS, *SET_FACTS, *NUMBER_FACTS, *FLAG_FACTS)
 _JOINING: Final = frozenset({Operator.AND, Operator.OR})
 _COMPUTING: Final = frozenset({Operator.ADD, Operator.SUBTRACT, Operator.MULTIPLY})
 _LONGEST: Final = 2**63 - 1
+_MAX_NUMBERS: Final = 64
 _FLOOR_NUMBERS: Final = frozenset({0, 1})
 _PAIR: Final = ("operations", "granted")
 _SWAP: Final = "face_swap"
@@ -182,6 +183,12 @@ class _Mentions:
             self._doubt(f"rule {rule} compares more than facts and words")
         self._entangle((left, right), rule)
 
+    def thin(self) -> None:
+        """Of more numbers than anybody means, look at some."""
+        if len(self.numbers) > _MAX_NUMBERS:
+            self._doubt(f"more than {_MAX_NUMBERS} numbers are named; the lowest of them were looked at")
+            self.numbers = set(sorted(self.numbers)[:_MAX_NUMBERS])
+
     def _literal(self, term: Term, name: str) -> None:
         match term:
             case Word(_, word):
@@ -224,6 +231,7 @@ def atoms_of(policies: Sequence[Sequence[RuleTerm]]) -> Atoms:
             for term in walk(condition):
                 if isinstance(term, Word):
                     found.everywhere.setdefault(term.type, set()).add(term.id)
+    found.thin()
     coordinates = [one for fact in ALL_FACTS if fact in found.read for one in _coordinates(fact, found)]
     return Atoms(tuple(coordinates), tuple(found.doubts))
 

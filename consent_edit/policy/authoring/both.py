@@ -283,6 +283,8 @@ def _sample(atoms: Atoms, limit: int) -> Iterator[dict[int, int]]:
     for _ in range(_ROUNDS):
         for one, other in combinations(range(len(sizes)), 2):
             for pair in product(range(sizes[one]), range(sizes[other])):
+                if len(seen) >= limit:
+                    return
                 yield from fresh(dict(zip((one, other), pair, strict=True)))
     for _ in range(2 * limit):
         yield from fresh({})

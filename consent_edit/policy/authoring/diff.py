@@ -24,6 +24,9 @@ from consent_edit.policy.codes import ordered
 REGIONS: Final = 60_000
 """Regions looked at, or points of a sample asked, at most; some seconds."""
 
+_USUAL_TEXT: Final = 24 * 1024
+"""Characters of both texts beyond which fewer are looked at, for each costs more."""
+
 _WAYS: Final = 1_000
 _WAYS_OF_A_SAMPLE: Final = 25
 
@@ -89,18 +92,21 @@ class Difference:
         return not self.doubts
 
 
-def compare(old: PolicyBundle, new: PolicyBundle, *, limit: int = REGIONS) -> Difference:
+def compare(old: PolicyBundle, new: PolicyBundle, *, limit: int | None = None) -> Difference:
     """Compare what two policies decide.
 
     Args:
         old: The one in force.
         new: The one to come.
-        limit: Most regions to look at; over that, a sample of so many points.
+        limit: Most regions to look at; over that, a sample of so many points. By default
+            :data:`REGIONS`, or fewer for long texts.
 
     Raises:
         ArgumentRejected: a limit below one.
         CheckFailed: the engine says otherwise than the analysis, so that nothing can be said.
     """
+    if limit is None:
+        limit = int(REGIONS * min(1.0, _USUAL_TEXT / (len(old.text) + len(new.text))) ** 2)
     if limit < 1:
         raise ArgumentRejected("a comparison needs one point at least", code="input.points")
     whole = atoms_of((old.rules, new.rules))

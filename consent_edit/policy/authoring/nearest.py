@@ -39,6 +39,9 @@ from consent_edit.vocabulary import (
 
 Word: TypeAlias = StrEnum | frozenset[Any]
 
+MAX_PERSONS: Final = 100
+"""Among more nothing is searched: what one variant costs grows with the square of the crowd."""
+
 BUDGET: Final = 3_000
 """Variants decided at most; about a second."""
 
@@ -274,6 +277,8 @@ def nearest_change(facts: Facts, bundle: PolicyBundle, *, budget: int = BUDGET) 
         bundle: The operator's policy.
         budget: Variants decided at most.
     """
+    if len(facts.persons) > MAX_PERSONS:
+        return Nearest((), allowed=False, found=False, searched=False)
     every = candidates(facts, bundle)
     search = _Search(facts, bundle, budget)
     within_reach = search.nearest([change for change in every if change.whose is not Whose.PICTURE])

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Final
 
 from consent_edit.errors import PolicyInvalid
-from consent_edit.policy.bundle import PolicyBundle
-from consent_edit.policy.limits import MAX_FILE_BYTES
+from consent_edit.policy.bundle import PolicyBundle, read_text
 from consent_edit.shipped import shipped
 
 POLICY_FILE: Final = "policy.cedar"
 NAME: Final = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 _JURISDICTIONS: Final = "jurisdictions"
 _MAX_FAULTS: Final = 10
+_MAX_TRIED: Final = 100
+"""Good rules looked at on the way to a fault; each costs a process of its own."""
 
 _PIECE: Final = re.compile(
     r'(?P<string>"(?:[^"\\]|\\.)*")|(?P<comment>//[^\r\n]*)|(?P<space>\s+)|(?P<end>;)|.', re.DOTALL
@@ -98,16 +99,10 @@ def read_source(place: str) -> Source:
     path = ships or Path(place)
     file = path / POLICY_FILE if path.is_dir() else path
     try:
-        with file.open("rb") as handle:
-            raw = handle.read(MAX_FILE_BYTES + 1)
-        text = raw.decode("utf-8") if len(raw) <= MAX_FILE_BYTES else ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise PolicyInvalid(
-            f"{place}: not a readable UTF-8 policy file",
-            remedy="name a policy file, a folder that holds policy.cedar, or a policy that ships",
-        ) from error
-    if len(raw) > MAX_FILE_BYTES:
-        raise PolicyInvalid(f"{place}: policy text is over {MAX_FILE_BYTES} bytes", remedy="split the policy")
+        text = read_text(path)
+    except PolicyInvalid as error:
+        error.remedy = "name a policy file, a folder that holds policy.cedar, or a policy that ships"
+        raise
     name = file.resolve().parent.name if file.name == POLICY_FILE else file.stem
     return Source(name, file, text, jurisdiction=ships is not None and ships.parent.name == _JURISDICTIONS)
 
@@ -161,7 +156,7 @@ def faults_of(text: str) -> tuple[Fault, ...]:
             if first != rule.line:
                 name = said.code.partition(".")[2]
                 found.append(_fault(rule, f"the @id `{name}` is taken by the rule on line {first}"))
-        if len(found) == _MAX_FAULTS:
+        if len(found) == _MAX_FAULTS or len(ids) == _MAX_TRIED:
             break
     return tuple(found)
 

@@ -151,10 +151,10 @@ def _replay_one(report: Report, name: str, data: bytes, bundle: PolicyBundle) ->
     report.floor_moved += any(part.get("floor_digest") != floor_digest() for part in parts)
     try:
         then = [Decision.from_record(part) for part in parts]
+        now = [again(decision, bundle) for decision in then]
     except InputError as error:
         report.skip(name, error.message)
         return
-    now = [again(decision, bundle) for decision in then]
     if fault := next((decision.fault for decision in now if decision.fault), ""):
         report.skip(name, f"the new policy gave no answer ({fault})")
         return

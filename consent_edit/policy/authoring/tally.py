@@ -139,7 +139,7 @@ class Tally:
 
     def sentence(self, code: str) -> str:
         """What a code says to people, in the words of the rule as it was recorded last."""
-        return explain(code, texts=self._texts.values()).sentence
+        return explain(code, texts=[self._texts[code]] if code in self._texts else ()).sentence
 
     def elsewhere(self, in_force: Callable[[str, str], bool]) -> int:
         """How many were decided under another policy; ``in_force`` tells by name and digest."""

@@ -1,0 +1,372 @@
+"""Attacks on the policy engine: texts that read two ways, records that lie, files and threads that hurt."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fake_perception import seen_face
+from typer.testing import CliRunner
+
+from consent_edit.cli.main import app
+from consent_edit.errors import CheckFailed, InputError, PolicyInvalid
+from consent_edit.evidence.keys import load_public_keys
+from consent_edit.policy import policy_file
+from consent_edit.policy.authoring.account import account
+from consent_edit.policy.authoring.diff import compare
+from consent_edit.policy.authoring.places import faults_of, read_source
+from consent_edit.policy.authoring.replay import replay_all
+from consent_edit.policy.authoring.tally import tally
+from consent_edit.policy.bundle import Narrowing, PolicyBundle
+from consent_edit.policy.context import FACT_NAMES, contexts
+from consent_edit.policy.decision import Decision, decide, replay
+from consent_edit.policy.engine import authorise, compile_text
+from consent_edit.policy.limits import MAX_FILE_BYTES
+from consent_edit.policy.policy_file import PolicyFile
+from consent_edit.policy.restriction import Restriction
+from consent_edit.policy.testing import benign, vary
+from consent_edit.thresholds import load_thresholds
+from consent_edit.vocabulary import Operation
+
+SCOPE = "(principal, action, resource)"
+OPEN = f'@id("open") @reason("r") permit {SCOPE};\n'
+SHUT = f'@id("shut") @reason("r") forbid {SCOPE};\n'
+DEFAULT = PolicyBundle.shipped("default")
+REVOKED = vary(benign(), {"persons.0.consent": "revoked"})
+
+
+def when(condition, effect="permit", name="a"):
+    return f'@id("{name}") @reason("r") {effect} {SCOPE} when {{ {condition} }};\n'
+
+
+# Texts that read two ways
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'@id @reason("r") permit {SCOPE};',
+        f'@id("a") @reason permit {SCOPE};',
+        f'@id("a") @id("b") @reason("r") permit {SCOPE};',
+        f"\ufeff{OPEN}",
+        f"{OPEN}\0",
+        f"\x1c{OPEN}",
+        when('context.stage == NS::Stage::"input"'),
+        when('context.`stage` == Stage::"input"'),
+        when('"\\u{d800}" == "a"'),
+        when("principal.banned"),
+        when("!!!!!true"),
+    ],
+    ids=[
+        "id-without-value", "reason-without-value", "id-twice", "byte-order-mark", "nul", "separator",
+        "namespace", "raw-identifier", "half-a-character", "attribute", "five-negations",
+    ],
+)  # fmt: skip
+def test_text_that_is_no_policy_is_an_error_of_ours(text):
+    """What Cedar or the house refuses is PolicyInvalid here, and never an exception of somebody else's."""
+    with pytest.raises(PolicyInvalid):
+        PolicyBundle.from_text(text)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        'context["stage"] == Stage::"input"',
+        'context.stage == Stage::"\\u{69}nput"',
+        '(if true then context else context).stage == Stage::"input"',
+        '{left: context, attr: "stage"}.left.stage == Stage::"input"',
+        '{a: {b: context}}.a.b.stage == Stage::"input"',
+        '{"left": {"Var": "context"}, "attr": "age"} has left && context.stage == Stage::"input"',
+        'context has stage && context.stage == Stage::"input"',
+        'if context has nosuch then false else context.stage == Stage::"input"',
+        "[context].contains(context) && context.stage in [Stage::\"input\"]",
+        'context.stage is Stage && context.stage == Stage::"input"',
+        "context.picture == context.picture && !(context.stage != Stage::\"input\")",
+        '"};//{" like "};*" && /* */ true'.replace("/* */ ", "") + ' && context.stage == Stage::"input"',
+        'ip("127.0.0.1").isIpv4() && decimal("1.0") == decimal("1.00") && context.stage == Stage::"input"',
+        'principal is Requester && !resource.hasTag("x") && ----1 == 1 && context.stage == Stage::"input"',
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("stage", ["request", "input", "output"])
+def test_cut_down_context_answers_as_the_whole_one(condition, stage):
+    """However a rule gets at the facts, the facts it is shown decide as all of them would."""
+    text = when(condition, "forbid") + OPEN
+    cut = compile_text(text)
+    whole = compile_text(text + when("context == context", name="all"))
+    assert set(whole.reads) == set(FACT_NAMES) and "stage" in cut.reads
+    for here, there in zip(contexts(benign(stage), cut.reads), contexts(benign(stage)), strict=True):
+        expected = authorise(whole, there).allowed
+        assert authorise(cut, here).allowed is expected is (stage != "input")
+
+
+def test_rule_hidden_in_a_string_or_a_comment():
+    """What looks like the end of a rule inside a string or a comment hides no rule from either reader."""
+    text = f'@id("a") @reason("}};//\\"") permit {SCOPE}; // "\n{SHUT}// {OPEN.strip()}\r{SHUT.replace("shut", "b")}'
+    bundle = PolicyBundle.from_text(text)
+    assert [rule.id for rule in bundle.rules] == ["a", "shut", "b"]
+    assert not decide(benign(), bundle).allowed
+
+
+def test_sentences_that_steer_a_terminal():
+    """A rule's words reach nobody with control characters or turned around, whoever prints them."""
+    text = OPEN + f'@id("a") @reason("No.\\u{{1b}}[2J\\u{{202e}}\\nallowed\\0") forbid {SCOPE};'
+    told = decide(benign(), PolicyBundle.from_text(text))
+    assert "No." in told.reasons[0] and all(sign.isprintable() for sign in told.reasons[0])
+
+
+# Widening what narrows
+
+
+@pytest.mark.parametrize("code", ["../x", "EU", "", "eu ", "\u00e9u", "eu\0", ".", "jurisdictions", "eu/../eu"])
+def test_jurisdiction_by_a_crooked_name(code):
+    """Only the very names of the folders name a law."""
+    with pytest.raises(PolicyInvalid):
+        Narrowing.jurisdiction(code)
+
+
+def test_narrowing_made_past_its_door_permits_nothing():
+    """A narrowing built by hand is held to forbidding where it is laid over a policy."""
+    bundle = PolicyBundle.from_text(when('context.stage == Stage::"input"'))
+    with pytest.raises(PolicyInvalid):
+        bundle.narrowed([Narrowing("eu", OPEN)])
+
+
+def test_policy_called_as_if_it_were_narrowed(tmp_path):
+    """No file passes in a record for a policy under a law."""
+    path = tmp_path / "default+eu.cedar"
+    path.write_text(OPEN)
+    with pytest.raises(PolicyInvalid):
+        PolicyBundle.load(path)
+
+
+def test_digest_tells_bundles_of_different_meaning_apart():
+    """Order, effect, words and values each change the digest; layout and spelling do not."""
+    a, b = Narrowing.jurisdiction("eu"), Narrowing.jurisdiction("uk")
+    other = [OPEN, SHUT, OPEN + SHUT, SHUT + OPEN, OPEN.replace('"r"', '"s"'), when("1 == 1"), when('"1" == "1"')]
+    other += [when('"*" like "*"'), when('"*" like "\\*"'), when("{a: 1} has a"), when("1 == -1"), when("true")]
+    digests = {PolicyBundle.from_text(text).digest for text in other}
+    assert len(digests) == len(other)
+    assert DEFAULT.narrowed([a, b]).digest != DEFAULT.narrowed([a]).digest != DEFAULT.narrowed([b]).digest
+    assert PolicyBundle.from_text(OPEN.replace("open", "\\u{6f}pen")).digest == PolicyBundle.from_text(OPEN).digest
+
+
+# What passes in the child and hurts in the parent
+
+_SMALL = """
+import sys, threading
+from consent_edit.policy.bundle import Narrowing, PolicyBundle
+threading.stack_size(192 * 1024)
+given = []
+def take():
+    bundle = PolicyBundle.foreign(sys.stdin.read(), name="x")
+    given.append(bundle.narrowed([Narrowing.jurisdiction("eu")]).digest)
+thread = threading.Thread(target=take)
+thread.start(); thread.join()
+sys.exit(0 if given else 7)
+"""
+
+
+def test_brackets_in_a_thread_with_a_small_stack():
+    """A text that passes its rehearsal does not kill a host that takes it up in a thread of 192 KiB."""
+    text = when("(" * 60 + "true" + ")" * 60)
+    ran = subprocess.run([sys.executable, "-c", _SMALL], input=text, text=True, check=False)  # noqa: S603
+    assert ran.returncode == 0
+
+
+def test_module_in_the_hosts_folder_does_not_lift_the_childs_limits(tmp_path, monkeypatch):
+    """A ``resource.py`` on the host's path is not what the child keeps its limits with."""
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("resource", "sitecustomize", "consent_edit"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'run')!r}, 'w').close()\n")
+    PolicyBundle.foreign(OPEN + when("1 == 1", name="fresh"), name="x")
+    assert not (tmp_path / "run").exists()
+
+
+# Files
+
+
+@pytest.mark.parametrize("read", [PolicyBundle.load, lambda path: read_source(str(path)), Narrowing.load, PolicyFile])
+@pytest.mark.parametrize("kind", ["pipe", "folder", "no-text", "endless", "nul"])
+def test_policy_that_is_no_regular_file(tmp_path, read, kind):
+    """Pipes, devices, folders and names that cannot be are refused at once; nothing waits."""
+    path = {"endless": Path("/dev/zero"), "nul": Path("a\0b")}.get(kind, tmp_path / "policy.cedar")
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "no-text":
+        path.write_bytes(b"\xff\xfe")
+    with pytest.raises(PolicyInvalid):
+        read(path)
+
+
+def test_old_policy_renamed_over_the_new_one(tmp_path, monkeypatch):
+    """In a folder that others can write, a wider policy of the owner's is not put back in force."""
+    monkeypatch.setattr(policy_file, "SETTLE_S", 0.0)
+    live, old = tmp_path / "policy.cedar", tmp_path / "old.cedar"
+    for path, text in ((live, OPEN + SHUT), (old, OPEN)):
+        path.write_text(text)
+        path.chmod(0o600)
+    followed = PolicyFile(live)
+    tmp_path.chmod(0o777)
+    old.rename(live)
+    assert "shut" in {rule.id for rule in followed.current().rules}
+    assert followed.problem
+
+
+# Records
+
+
+def record(**changed):
+    return {**decide(benign(), DEFAULT).to_record(), **changed}
+
+
+LIES = {
+    "name": record(restrictions=["NO NAME"]),
+    "no-words": record(
+        restrictions=["x"],
+        texts=[{"code": "policy.restriction-x"} | dict.fromkeys(("reason", "reason_fr", "remedy", "remedy_fr"), "")],
+    ),
+    "many-plug-ins": record(restrictions=[f"a{number}" for number in range(5_000)]),
+    "two-stages": record(met=[record(), decide(benign("input"), DEFAULT).to_record()]),
+    "two-crowds": record(met=[record(), decide(benign("output", 2), DEFAULT).to_record()]),
+    "meet-of-meets": record(met=[record(met=[record()])]),
+    "many-parts": record(met=[record()] * 200),
+}
+
+
+@pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
+def test_record_that_no_decision_gives_stops_no_replay(lie):
+    """It is malformed to whoever replays it, and one of many is skipped while the others are replayed."""
+    with pytest.raises(InputError):
+        replay(lie, DEFAULT)
+    report = replay_all([("lie", json.dumps(lie).encode()), ("good", json.dumps(record()).encode())], DEFAULT)
+    assert report.total == 1 and len(report.skipped) == 1
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_refusal_tampered_to_read_as_allowed(version):
+    """A record without its codes does not read back as allowing what the floor refuses."""
+    forged = decide(REVOKED, DEFAULT).to_record() | {"v": version, "allowed": True}
+    forged |= dict.fromkeys(("codes", "findings", "public_codes", "public_persons", "texts"), [])
+    if version == 1:
+        forged = {key: forged[key] for key in forged if key not in ("policy", "mirror_digest", "restrictions")}
+    with pytest.raises(InputError):
+        Decision.from_record(forged)
+
+
+def test_record_of_an_operators_refusal_tampered_is_decided_anew():
+    """What the operator's policy refused then, a replay refuses, whatever the record says."""
+    told = vary(benign(), {"persons.0.exposure_change": "increased"})
+    forged = decide(told, DEFAULT).to_record() | {"allowed": True}
+    forged |= dict.fromkeys(("codes", "findings", "public_codes", "public_persons", "texts"), [])
+    assert not replay(forged, DEFAULT).allowed
+
+
+def test_record_of_a_crowd_is_explained():
+    """Thousands of persons in a record take no search without end."""
+    crowd = benign("output", 3_000)
+    refused = decide(replace(crowd, persons=(*REVOKED.persons[:1] * 500, *crowd.persons)), DEFAULT)
+    assert not account(refused, lambda _: DEFAULT, "en").nearest.searched
+
+
+def test_record_with_thousands_of_codes_is_counted():
+    """Each code is told in its own words, without looking through all of the others."""
+    codes = [f"policy.a{number}" for number in range(8_000)]
+    kept = record(allowed=False, codes=codes, texts=[{"code": code, "reason": code} for code in codes])
+    counts = tally([("one", json.dumps({"event": "refusal", "decision": kept}).encode())])
+    assert [counts.sentence(code) for code in codes] == codes
+
+
+def test_terminal_that_a_record_steers(tmp_path):
+    """Names and words out of a record reach no terminal as they are."""
+    bundle = PolicyBundle.from_text(OPEN + SHUT, name="x\x1b]0;y\x07\u202e")
+    kept = decide(benign(), bundle).to_record()
+    kept["texts"] = [{**said, "reason": "\x1b[2J\nallowed", "remedy": "\x9b2J"} for said in kept["texts"]]
+    file = tmp_path / "record.json"
+    file.write_text(json.dumps(kept))
+    done = CliRunner().invoke(app, ["policy", "explain", str(file)])
+    assert done.exit_code == 0 and "policy.shut" not in done.output.splitlines()[0]
+    assert all(line.isprintable() for line in done.output.splitlines()) and "\nallowed" not in done.output
+
+
+def test_record_without_end():
+    """No more of a record is read than the longest can hold."""
+    done = CliRunner().invoke(app, ["policy", "explain", "/dev/zero"])
+    assert isinstance(done.exception, InputError)
+
+
+# Comparisons and faults without end
+
+
+def test_comparison_of_texts_that_name_thousands_of_numbers():
+    """They are compared at some of them, in no time, and the answer says so."""
+    rules = [
+        when(f"[{','.join(str(k * 10_000 + 3 * j) for j in range(500))}].contains(context.picture.{fact})", "forbid", f"n{k}")
+        for k, fact in enumerate(("persons", "faces", "swap_consents"))
+    ]
+    told = compare(PolicyBundle.from_text(OPEN + "".join(rules)), PolicyBundle.from_text(OPEN), limit=200)
+    assert not told.exact and any("numbers" in doubt for doubt in told.doubts)
+
+
+def test_text_of_a_thousand_good_rules_and_a_bad_one(monkeypatch):
+    """Looking for the fault starts no more processes than anybody waits for."""
+    tried = []
+    good = PolicyBundle.from_text(OPEN)
+    told = replace(good.texts[0])
+
+    def foreign(text, *, name):
+        tried.append(text)
+        return replace(good, texts=(replace(told, code=f"policy.a{len(tried)}"),))
+
+    monkeypatch.setattr(PolicyBundle, "foreign", foreign)
+    faults_of("".join(f'@id("a{n}")@reason("r")permit{SCOPE};' for n in range(1_000)))
+    assert len(tried) <= 100
+
+
+# Between admission and release
+
+
+@pytest.fixture
+def consented(scene):
+    """Presentations of the one person shown."""
+    scene.shows([seen_face(1)], [seen_face(1)])
+    grant = scene.person(1).grant(operations={Operation.TONE})
+    return {"presentations": (grant.presentation(),)}
+
+
+def test_thresholds_tightened_after_the_output_was_matched(scene, consented):
+    """A release needs the thresholds in force at the release, as it needs policy and trust (G6)."""
+    tight = load_thresholds(tightened={"match_face_embedding": 0.999999})
+
+    def tighten(facts):
+        if facts.stage == "output":
+            scene.operator.thresholds = tight
+        return []
+
+    scene.operator.restrictions = (Restriction(name="late", refuses=tighten, reason="r"),)
+    with pytest.raises((CheckFailed, InputError)):
+        scene.edit(**consented)
+
+
+def test_assessment_leaf_makes_no_receipt_that_verifies(scene, consented):
+    """A receipt around the leaf of an assessment does not verify."""
+    from consent_edit.errors import ReceiptInvalid
+    from consent_edit.evidence.receipt import Receipt, sign_receipt
+    from consent_edit.evidence.verify import examine_receipt
+
+    released = scene.edit(**consented)
+    envelope = json.loads(released.receipt)
+    envelope["receipt"]["log"]["leaf"]["event"] = "assessment"
+    forged = Receipt.model_validate_json(json.dumps(envelope["receipt"]))
+    key = scene.operator.receipt_key
+    assert examine_receipt(released.receipt.encode(), [key.public_key()], released.released)
+    with pytest.raises(ReceiptInvalid):
+        examine_receipt(sign_receipt(forged, key).encode(), [key.public_key()], released.released)

@@ -14,7 +14,7 @@ import typer
 from consent_edit import operator_folder
 from consent_edit.cli.terminal import AsJson, counted, plain, say
 from consent_edit.errors import ConsentEditError, InputError
-from consent_edit.policy.authoring.tally import Became, Shadow, Tally, tally
+from consent_edit.policy.authoring.records.audit_counts import Became, Shadow, Tally, tally
 from consent_edit.policy.bundle import Narrowing, PolicyBundle
 from consent_edit.vocabulary import Stage
 
@@ -77,7 +77,7 @@ def _same_as(policy: PolicyBundle) -> Callable[[str, str], bool]:
         if not name.startswith(f"{policy.name}+"):
             return False
         try:
-            codes = name[len(policy.name) + 1 :].split("+")
+            codes = dict.fromkeys(name[len(policy.name) + 1 :].split("+"))
             return policy.narrowed(Narrowing.jurisdiction(code) for code in codes).digest == digest
         except ConsentEditError:
             return False

@@ -15,8 +15,14 @@ import typer
 
 from consent_edit.cli.terminal import AsJson, plain, say
 from consent_edit.errors import InputError, PolicyInvalid, VerificationFailed
-from consent_edit.policy.authoring.lint import Lint, lint
-from consent_edit.policy.authoring.places import Fault, Source, comments_of, faults_of, read_source
+from consent_edit.policy.authoring.writing.lint import Lint, lint
+from consent_edit.policy.authoring.writing.source_places import (
+    Fault,
+    Source,
+    comments_of,
+    faults_of,
+    read_source,
+)
 from consent_edit.policy.bundle import PolicyBundle
 from consent_edit.policy.engine import format_text
 from consent_edit.policy.limits import MAX_FILE_BYTES

@@ -11,8 +11,8 @@ import typer
 
 from consent_edit.cli.policy_names import named_policy
 from consent_edit.cli.terminal import AsJson, plain, say
-from consent_edit.policy.authoring.both import ChangeKind
-from consent_edit.policy.authoring.diff import REGIONS, Change, Difference, compare
+from consent_edit.policy.authoring.comparing.difference import REGIONS, Change, Difference, compare
+from consent_edit.policy.authoring.comparing.two_policies import ChangeKind
 from consent_edit.policy.bundle import PolicyBundle
 
 _SHOWN: Final = 3

@@ -15,9 +15,9 @@ from consent_edit import operator_folder
 from consent_edit.cli.policy_names import named_policy
 from consent_edit.cli.terminal import AsJson, plain, read_file, say
 from consent_edit.errors import InputError, PolicyInvalid
-from consent_edit.policy.authoring.account import TITLES, Account, account, check_record
-from consent_edit.policy.authoring.completion import SET_FACTS
-from consent_edit.policy.authoring.nearest import Change, Nearest
+from consent_edit.policy.authoring.comparing.floor_openings import SET_FACTS
+from consent_edit.policy.authoring.explaining.account import TITLES, Account, account, check_record
+from consent_edit.policy.authoring.explaining.nearest_change import Change, Nearest
 from consent_edit.policy.bundle import PolicyBundle
 from consent_edit.policy.decision import Decision, decide, replay
 from consent_edit.policy.explain import Language

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from consent_edit.errors import PolicyInvalid
-from consent_edit.policy.authoring.places import NAME, POLICY_FILE
+from consent_edit.policy.authoring.writing.source_places import NAME, POLICY_FILE
 from consent_edit.policy.bundle import PolicyBundle
 from consent_edit.shipped import shipped
 

@@ -9,7 +9,7 @@ import typer
 
 from consent_edit.cli.terminal import AsJson, say
 from consent_edit.consent.new_folder import new_folder
-from consent_edit.policy.authoring.scaffold import name_for, new_policy
+from consent_edit.policy.authoring.writing.scaffold import name_for, new_policy
 
 
 def new(

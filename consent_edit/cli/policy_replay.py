@@ -12,7 +12,7 @@ from consent_edit import operator_folder
 from consent_edit.cli.policy_names import named_policy
 from consent_edit.cli.terminal import AsJson, counted, plain, say
 from consent_edit.errors import InputError
-from consent_edit.policy.authoring.replay import MAX_RECORD_BYTES, Report, replay_all
+from consent_edit.policy.authoring.records.replay import MAX_RECORD_BYTES, Report, replay_all
 from consent_edit.policy.bundle import Narrowing
 
 _SHOWN: Final = 20

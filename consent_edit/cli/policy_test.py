@@ -9,8 +9,8 @@ import typer
 
 from consent_edit.cli.terminal import AsJson, plain
 from consent_edit.errors import VerificationFailed
-from consent_edit.policy.authoring.suite_files import find, read
-from consent_edit.policy.authoring.suites import CaseResult, Report, run
+from consent_edit.policy.authoring.cases.case_files import find, read
+from consent_edit.policy.authoring.cases.case_runs import CaseResult, Report, run
 from consent_edit.policy.codes import policy_code
 from consent_edit.policy.explain import explain
 

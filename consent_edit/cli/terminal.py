@@ -25,7 +25,7 @@ def say(as_json: bool, facts: Mapping[str, object], sentence: str) -> None:
 
 
 def read_file(path: Path, *, code: str = "input.file", most: int = -2) -> bytes:
-    """The whole content of a file; with ``most``, one byte more than that at most, which tells it is too long.
+    """The whole content of a file; with ``most``, one byte more than that at most, to tell it is too long.
 
     Raises:
         InputError: with ``code``; it cannot be read.

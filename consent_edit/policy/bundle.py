@@ -92,7 +92,7 @@ def read_text(path: Path) -> str:
 
 
 def _on_its_own_stack(text: str) -> Compiled:
-    """As ``compile_text``, with a stack as large as the rehearsal's, whatever thread of a host's asks."""
+    """As ``compile_text``, with a larger stack than the rehearsal's, whatever thread of a host's asks."""
     return with_stack(lambda: compile_text(text), COMPILE_STACK_BYTES)
 
 
@@ -309,6 +309,7 @@ def _narrowed(bundle: PolicyBundle, narrowings: tuple[Narrowing, ...]) -> Policy
     text = "\n".join((bundle.text, *(narrowing.text for narrowing in narrowings)))
     name = "+".join((bundle.name, *(narrowing.name for narrowing in narrowings)))
     whole = PolicyBundle._of(_on_its_own_stack(text), text, name)
-    if any(rule.effect is not Effect.FORBID for rule in whole.rules[len(bundle.rules) :]):
+    laid_over = whole.rules[len(bundle.rules) :]
+    if any(rule.effect is not Effect.FORBID for rule in laid_over):
         raise PolicyInvalid(f"{name}: what narrows a policy can only forbid")
     return whole

@@ -200,7 +200,8 @@ class PolicyFile:
 
     def _warn(self, why: str, state: _Look | str) -> None:
         """Keep the problem; log it unless this very state was the last one logged."""
-        self._problem = " ".join(f"{self._path}: {why}; the last good policy stays in force".split())
+        told = f"{self._path}: {why}; the last good policy stays in force"
+        self._problem = " ".join("".join(sign if sign.isprintable() else " " for sign in told).split())
         if state != self._warned:
             self._warned = state
             _LOG.warning("%s", self._problem)

@@ -8,8 +8,9 @@ from typing import Final, TypeVar
 
 from consent_edit.errors import CheckFailed
 
-COMPILE_STACK_BYTES: Final = 2 * 1024 * 1024
-"""What a text is rehearsed with (rehearsal_child.py): 60 nested brackets kill the process under 768 KiB."""
+COMPILE_STACK_BYTES: Final = 8 * 1024 * 1024
+"""Four times what a text is rehearsed with (rehearsal_child.py): a host's libraries take of it as well. Sixty
+nested brackets kill the process under 768 KiB."""
 
 _T = TypeVar("_T")
 _LOCK: Final = threading.Lock()

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from consent_edit.policy.digests import PINS_FILE
-from consent_edit.policy.proof.mutants import Tally
+from consent_edit.policy.proof.changed_floors.mutants import Tally
 from consent_edit.policy.proof.prove import Digests, Proof
-from consent_edit.policy.proof.smt_claims import Claim
+from consent_edit.policy.proof.solver.claims import Claim
 from consent_edit.policy.proof.structure import Structure
 from consent_edit.policy.proof.table import Findings
 

@@ -11,7 +11,7 @@ from consent_edit.cli.policy_prove import _account, _jurisdictions
 from consent_edit.policy.floor import FloorRule
 from consent_edit.policy.proof.banned import BANNED
 from consent_edit.policy.proof.prove import Proof, prove_floor
-from consent_edit.policy.proof.smt_claims import COVERED, SAT, UNSAT
+from consent_edit.policy.proof.solver.claims import COVERED, SAT, UNSAT
 
 
 @pytest.fixture(scope="session")

@@ -13,13 +13,13 @@ from consent_edit.policy.engine import Compiled, authorise, compile_text
 from consent_edit.policy.facts import Facts
 from consent_edit.policy.floor import FloorRule, picture_aggregate
 from consent_edit.policy.points import Point, consistent
-from consent_edit.policy.proof import smt
 from consent_edit.policy.proof.evaluate import permitted
 from consent_edit.policy.proof.footprint import floor_source, rule_functions
-from consent_edit.policy.proof.smt import Space
-from consent_edit.policy.proof.smt_pictures import consistent as consistent_formula
-from consent_edit.policy.proof.smt_python import python_rule
-from consent_edit.policy.proof.smt_values import Held, Symbolic
+from consent_edit.policy.proof.solver import rules as smt
+from consent_edit.policy.proof.solver.pictures import consistent as consistent_formula
+from consent_edit.policy.proof.solver.python_rules import python_rule
+from consent_edit.policy.proof.solver.rules import Space
+from consent_edit.policy.proof.solver.values import Held, Symbolic
 from consent_edit.policy.proof.space import FactValue, values_of
 from consent_edit.policy.testing import benign
 

@@ -79,7 +79,7 @@ def run(steps: list[Step], folder: Path) -> list[str]:
 
 
 def matches(stated: str, printed: str) -> bool:
-    """Whether the output is as stated; ``…`` stands for digits, a digest (cut short or not) or a key, within one line."""
+    """Whether the output is as stated; ``…`` stands for digits, a digest or a key, cut short or not."""
     pattern = re.escape(stated).replace("…", r"[0-9a-fA-F.…]+")
     return re.fullmatch(pattern, printed) is not None
 

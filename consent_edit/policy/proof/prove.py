@@ -15,11 +15,11 @@ from consent_edit.errors import CheckFailed
 from consent_edit.policy.bundle import Narrowing, PolicyBundle
 from consent_edit.policy.digests import check_pins, floor_digest, mirror_digest
 from consent_edit.policy.floor import judge
+from consent_edit.policy.proof.changed_floors.cedar_mutants import try_cedar
+from consent_edit.policy.proof.changed_floors.mutants import Tally
+from consent_edit.policy.proof.changed_floors.python_mutants import Evidence, try_python
 from consent_edit.policy.proof.footprint import floor_source
 from consent_edit.policy.proof.mirror import Mirror, the_mirror
-from consent_edit.policy.proof.mutants import Tally
-from consent_edit.policy.proof.mutants_cedar import try_cedar
-from consent_edit.policy.proof.mutants_python import Evidence, try_python
 from consent_edit.policy.proof.pictures import (
     check_judged,
     check_points,
@@ -27,7 +27,7 @@ from consent_edit.policy.proof.pictures import (
     judged,
     summed_pictures,
 )
-from consent_edit.policy.proof.smt_claims import (
+from consent_edit.policy.proof.solver.claims import (
     Claim,
     bundle_claims,
     floor_claims,

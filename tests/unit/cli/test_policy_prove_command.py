@@ -15,9 +15,9 @@ from consent_edit.cli import policy_prove
 from consent_edit.errors import PolicyInvalid, Unavailable
 from consent_edit.policy.bundle import Narrowing, PolicyBundle
 from consent_edit.policy.proof import prove as module
-from consent_edit.policy.proof.mutants import Tally
+from consent_edit.policy.proof.changed_floors.mutants import Tally
 from consent_edit.policy.proof.prove import Digests, Proof
-from consent_edit.policy.proof.smt_claims import Claim
+from consent_edit.policy.proof.solver.claims import Claim
 from consent_edit.policy.proof.structure import Structure
 from consent_edit.policy.proof.table import Findings
 
@@ -162,6 +162,6 @@ def test_without_the_solver_a_needed_part_is_missing(monkeypatch: pytest.MonkeyP
 
 def test_another_missing_part_is_not_taken_for_the_solver(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the solver is told to be installed."""
-    _without("consent_edit.policy.proof.smt", monkeypatch)
+    _without("consent_edit.policy.proof.solver.rules", monkeypatch)
     with pytest.raises(ModuleNotFoundError):
         policy_prove.prove(policy=["default"])

@@ -13,7 +13,7 @@ from consent_edit.cli import policy_replay, terminal
 from consent_edit.cli.main import app
 from consent_edit.errors import InputError, PolicyInvalid
 from consent_edit.evidence.log import Event
-from consent_edit.policy.authoring.replay import MAX_RECORD_BYTES
+from consent_edit.policy.authoring.records.replay import MAX_RECORD_BYTES
 from consent_edit.policy.bundle import Narrowing
 from consent_edit.policy.decision import decide
 from consent_edit.policy.testing import benign

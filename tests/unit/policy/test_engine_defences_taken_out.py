@@ -160,7 +160,7 @@ def compiles_what_it_was_told_is_invalid(house: House) -> bool:
 
 def verdict_hangs_on_the_stack(house: House) -> bool:
     """Whether a text is taken whose rules err in a thread with 2 MiB of stack, and with more do not."""
-    text = PERMIT + forbid("context.picture.persons" + "+1" * 420 + " == 0")
+    text = PERMIT + forbid("context.picture.persons" + "+1" * 900 + " == 0")
     if not house.takes(text):
         return False
     found: list[bool] = []
@@ -420,7 +420,10 @@ DEFENCES = [
     Defence(
         "a-narrowing-permits",
         narrowing_widens,
-        {"bundle: if rule.term.effect is not Effect.FORBID:": "if False:"},
+        {
+            "bundle: if rule.term.effect is not Effect.FORBID:": "if False:",
+            "bundle: if any(rule.effect is not Effect.FORBID for rule in laid_over):": "if False:",
+        },
     ),
     Defence(
         "the-floor-is-not-asked",

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from consent_edit.errors import PolicyInvalid
-from consent_edit.policy.authoring.lint import lint
-from consent_edit.policy.authoring.suite_files import find, read
-from consent_edit.policy.authoring.suites import run
+from consent_edit.policy.authoring.cases.case_files import find, read
+from consent_edit.policy.authoring.cases.case_runs import run
+from consent_edit.policy.authoring.writing.lint import lint
 from consent_edit.policy.bundle import Narrowing, PolicyBundle
 from consent_edit.policy.decision import decide
 from consent_edit.policy.engine import format_text

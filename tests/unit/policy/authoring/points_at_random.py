@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import random
 
-from consent_edit.policy.authoring.atoms import Atoms
-from consent_edit.policy.authoring.completion import SET_FACTS, WORD_FACTS
-from consent_edit.policy.authoring.diff import Change
+from consent_edit.policy.authoring.comparing.difference import Change
+from consent_edit.policy.authoring.comparing.floor_openings import SET_FACTS, WORD_FACTS
+from consent_edit.policy.authoring.comparing.value_classes import Atoms
 from consent_edit.policy.bundle import PolicyBundle
 from consent_edit.policy.facts import Facts, PersonFacts
 from consent_edit.policy.floor import PictureAggregate

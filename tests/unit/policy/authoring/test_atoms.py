@@ -8,8 +8,7 @@ from dataclasses import replace
 import pytest
 from points_at_random import point
 
-from consent_edit.policy.authoring.atoms import atoms_of, facts_read
-from consent_edit.policy.authoring.completion import (
+from consent_edit.policy.authoring.comparing.floor_openings import (
     FAVOURABLE,
     WORD_FACTS,
     Completer,
@@ -17,6 +16,7 @@ from consent_edit.policy.authoring.completion import (
     floor_class,
     point_of,
 )
+from consent_edit.policy.authoring.comparing.value_classes import atoms_of, facts_read
 from consent_edit.policy.bundle import PolicyBundle
 from consent_edit.policy.points import Point, consistent
 from consent_edit.vocabulary import Operation

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from points_at_random import codes, point, speaks_of
 
 from consent_edit.errors import ArgumentRejected, CheckFailed
-from consent_edit.policy.authoring import both
-from consent_edit.policy.authoring.atoms import atoms_of
-from consent_edit.policy.authoring.both import ChangeKind
-from consent_edit.policy.authoring.diff import Difference, compare
+from consent_edit.policy.authoring.comparing import two_policies as both
+from consent_edit.policy.authoring.comparing.difference import Difference, compare
+from consent_edit.policy.authoring.comparing.two_policies import ChangeKind
+from consent_edit.policy.authoring.comparing.value_classes import atoms_of
 from consent_edit.policy.bundle import PolicyBundle
 from consent_edit.policy.testing import benign
 from consent_edit.shipped import shipped

@@ -7,8 +7,14 @@ from pathlib import Path
 import pytest
 
 from consent_edit.errors import PolicyInvalid
-from consent_edit.policy.authoring.lint import lint
-from consent_edit.policy.authoring.places import comments_of, faults_of, folder_of, read_source, rules_of
+from consent_edit.policy.authoring.writing.lint import lint
+from consent_edit.policy.authoring.writing.source_places import (
+    comments_of,
+    faults_of,
+    folder_of,
+    read_source,
+    rules_of,
+)
 from consent_edit.policy.bundle import PolicyBundle
 from consent_edit.policy.floor import judge
 from consent_edit.policy.limits import MAX_FILE_BYTES

@@ -7,11 +7,17 @@ from itertools import combinations
 import pytest
 
 from consent_edit.errors import InputError
-from consent_edit.policy.authoring import change_words
-from consent_edit.policy.authoring.account import NEAREST, TITLES, WHOSE, account, check_record
-from consent_edit.policy.authoring.change_words import person_words
-from consent_edit.policy.authoring.completion import SET_FACTS, WORD_FACTS
-from consent_edit.policy.authoring.nearest import Change, Whose, applied, candidates, nearest_change
+from consent_edit.policy.authoring.comparing.floor_openings import SET_FACTS, WORD_FACTS
+from consent_edit.policy.authoring.explaining import fact_phrases as change_words
+from consent_edit.policy.authoring.explaining.account import NEAREST, TITLES, WHOSE, account, check_record
+from consent_edit.policy.authoring.explaining.fact_phrases import person_words
+from consent_edit.policy.authoring.explaining.nearest_change import (
+    Change,
+    Whose,
+    applied,
+    candidates,
+    nearest_change,
+)
 from consent_edit.policy.bundle import PolicyBundle
 from consent_edit.policy.decision import Decision, decide, meet
 from consent_edit.policy.testing import benign, vary

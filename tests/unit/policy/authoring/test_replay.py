@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from consent_edit.policy.authoring import replay
-from consent_edit.policy.authoring.replay import Change, replay_all
+from consent_edit.policy.authoring.records import replay
+from consent_edit.policy.authoring.records.replay import Change, replay_all
 from consent_edit.policy.bundle import PolicyBundle
 from consent_edit.policy.decision import decide, meet
 from consent_edit.policy.digests import floor_digest

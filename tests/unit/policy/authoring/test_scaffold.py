@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from consent_edit.errors import PolicyInvalid, Unavailable
-from consent_edit.policy.authoring import scaffold
-from consent_edit.policy.authoring.lint import lint
-from consent_edit.policy.authoring.scaffold import name_for, new_policy
-from consent_edit.policy.authoring.suite_files import find, read
-from consent_edit.policy.authoring.suites import run
+from consent_edit.policy.authoring.cases.case_files import find, read
+from consent_edit.policy.authoring.cases.case_runs import run
+from consent_edit.policy.authoring.writing import scaffold
+from consent_edit.policy.authoring.writing.lint import lint
+from consent_edit.policy.authoring.writing.scaffold import name_for, new_policy
 from consent_edit.policy.bundle import PolicyBundle
 from consent_edit.policy.engine import format_text
 

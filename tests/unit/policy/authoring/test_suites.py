@@ -8,8 +8,8 @@ import pytest
 
 from consent_edit.errors import CheckFailed, InputError
 from consent_edit.policy import bundle as bundles
-from consent_edit.policy.authoring.suite_files import MAX_FILE_BYTES, find, read
-from consent_edit.policy.authoring.suites import CaseResult, Report, run
+from consent_edit.policy.authoring.cases.case_files import MAX_FILE_BYTES, find, read
+from consent_edit.policy.authoring.cases.case_runs import CaseResult, Report, run
 
 PERMIT = '@id("all") @reason("r") permit (principal, action, resource);\n'
 FORBID = (

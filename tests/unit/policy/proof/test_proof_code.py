@@ -7,9 +7,9 @@ import pytest
 from consent_edit.errors import CheckFailed
 from consent_edit.policy.proof.footprint import floor_source
 from consent_edit.policy.proof.mirror import Mirror
-from consent_edit.policy.proof.smt import Space
-from consent_edit.policy.proof.smt_claims import SAT, twin_claims
-from consent_edit.policy.proof.smt_python import python_rule
+from consent_edit.policy.proof.solver.claims import SAT, twin_claims
+from consent_edit.policy.proof.solver.python_rules import python_rule
+from consent_edit.policy.proof.solver.rules import Space
 
 FLOOR = floor_source()
 

@@ -9,16 +9,22 @@ import pytest
 
 from consent_edit.errors import CheckFailed
 from consent_edit.policy.floor import FloorRule
-from consent_edit.policy.proof import mutants_cedar, mutants_python
-from consent_edit.policy.proof.changes import changes
+from consent_edit.policy.proof.changed_floors import cedar_mutants as cedar_module
+from consent_edit.policy.proof.changed_floors import python_mutants as python_module
+from consent_edit.policy.proof.changed_floors.cedar_mutants import (
+    CedarMutant,
+    cedar_mutants,
+    told_apart,
+    try_cedar,
+)
+from consent_edit.policy.proof.changed_floors.changes import changes
+from consent_edit.policy.proof.changed_floors.mutants import Fate, Tally, tally
+from consent_edit.policy.proof.changed_floors.python_mutants import Evidence, floor_tree, run, try_python
 from consent_edit.policy.proof.evaluate import evaluator
 from consent_edit.policy.proof.footprint import floor_source
 from consent_edit.policy.proof.mirror import Mirror
-from consent_edit.policy.proof.mutants import Fate, Tally, tally
-from consent_edit.policy.proof.mutants_cedar import CedarMutant, cedar_mutants, told_apart, try_cedar
-from consent_edit.policy.proof.mutants_python import Evidence, floor_tree, run, try_python
 from consent_edit.policy.proof.pictures import judged, summed_pictures
-from consent_edit.policy.proof.smt_claims import same_rule
+from consent_edit.policy.proof.solver.claims import same_rule
 from consent_edit.policy.proof.space import BENIGN
 from consent_edit.policy.proof.table import RuleTable
 from consent_edit.policy.terms import (
@@ -124,7 +130,7 @@ def test_changes_of_every_kind_of_term() -> None:
 def test_a_term_without_parts_is_rebuilt_as_itself() -> None:
     """There is nothing in it to be put elsewhere."""
     for leaf in (Word("Operation", "tone"), Attribute(("stage",)), Value(1)):
-        assert mutants_cedar._with(leaf, ()) == leaf
+        assert cedar_module._with(leaf, ()) == leaf
 
 
 def test_the_tree_evaluator_does_not_guess() -> None:
@@ -145,7 +151,7 @@ def evidence(tables: dict[str, RuleTable], mirror: Mirror) -> Evidence:
 def fates(monkeypatch: pytest.MonkeyPatch, evidence: Evidence, part: str) -> Tally:
     """Try the changes of one function or constant."""
     monkeypatch.setattr(
-        mutants_python,
+        python_module,
         "changes",
         lambda tree: (change for change in changes(tree) if part in (change.function, change.constant)),
     )
@@ -155,7 +161,7 @@ def fates(monkeypatch: pytest.MonkeyPatch, evidence: Evidence, part: str) -> Tal
 def test_the_floor_written_out_is_the_floor(evidence: Evidence) -> None:
     """Unchanged, with the vocabulary's sets in it, it is told apart from nothing."""
     names = run(compile(floor_tree(), "floor", "exec"))
-    assert not mutants_python.told_apart(names, evidence, "")
+    assert not python_module.told_apart(names, evidence, "")
     kept = {change.constant for change in changes(floor_tree())}
     assert {"PHOTO_BOUND_OPERATIONS", "WHOLE_PICTURE_OPERATIONS", "_SWAP_PARTIES", "RULES"} <= kept
 
@@ -187,7 +193,7 @@ def test_the_table_alone_notices_every_change_of_a_rule(
     """Not by luck, in a picture drawn at random, but at some point of the product."""
     elsewhere = {"picture_aggregate", "_present", "judge", "_UNREVEALING_INTENTS"}
     monkeypatch.setattr(
-        mutants_python,
+        python_module,
         "changes",
         lambda tree: (c for c in changes(tree) if not {c.function, c.constant} & elsewhere),
     )
@@ -204,7 +210,7 @@ def test_a_change_that_is_none_is_proven_at_every_point(
     (same,) = found.equivalent
     assert same.endswith("Intent.UNDETERMINED}")
     assert found.survivors == ()
-    monkeypatch.setattr(mutants_python, "_MOST_POINTS", 10)
+    monkeypatch.setattr(python_module, "_MOST_POINTS", 10)
     assert fates(monkeypatch, evidence, "_ANSWERED_INTENTS").survivors == found.equivalent
     monkeypatch.undo()
     missed = fates(monkeypatch, Evidence(blind(tables, INTENT), (), ()), "_ANSWERED_INTENTS")
@@ -239,6 +245,6 @@ def test_a_tree_is_as_it_was_after_all_changes(evidence: Evidence, monkeypatch: 
     """A change undone leaves no trace for the next one."""
     tree = floor_tree()
     before = ast.dump(tree)
-    monkeypatch.setattr(mutants_python, "told_apart", lambda *_: True)
+    monkeypatch.setattr(python_module, "told_apart", lambda *_: True)
     assert try_python(evidence, tree).holds
     assert ast.dump(tree) == before

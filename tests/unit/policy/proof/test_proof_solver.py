@@ -11,12 +11,11 @@ from consent_edit.errors import CheckFailed
 from consent_edit.policy.bundle import Narrowing, PolicyBundle
 from consent_edit.policy.engine import compile_text
 from consent_edit.policy.floor import FloorRule
-from consent_edit.policy.proof import smt
 from consent_edit.policy.proof.banned import BANNED, Banned, Empty, Flagged, HasAny, Is
 from consent_edit.policy.proof.mirror import Mirror
 from consent_edit.policy.proof.prove import policy_claims
-from consent_edit.policy.proof.smt import Space
-from consent_edit.policy.proof.smt_claims import (
+from consent_edit.policy.proof.solver import rules as smt
+from consent_edit.policy.proof.solver.claims import (
     COVERED,
     SAT,
     UNSAT,
@@ -28,7 +27,8 @@ from consent_edit.policy.proof.smt_claims import (
     same_rule,
     weakened_claims,
 )
-from consent_edit.policy.proof.smt_values import contains, equal, words_of
+from consent_edit.policy.proof.solver.rules import Space
+from consent_edit.policy.proof.solver.values import contains, equal, words_of
 from consent_edit.policy.proof.space import BENIGN
 from consent_edit.policy.proof.weaken import weakened
 from consent_edit.policy.terms import Attribute, Binary, Not, Operator, Other, RuleTerm, Value

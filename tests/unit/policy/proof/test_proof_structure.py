@@ -58,9 +58,9 @@ SOMEWHERE = {
     "the mirror read": "from pathlib import Path\nTEXT = Path('floor.cedar').read_text()",
     "its file": "from consent_edit.policy import digests\nT = digests.MIRROR_FILE.open()",
     "an edit that imports the proof": "from consent_edit.policy.proof import table",
-    "an edit that imports it late": "def f():\n    import consent_edit.policy.proof.smt",
-    "an edit that imports what authors use": "from consent_edit.policy.authoring import suites",
-    "an edit that imports the proof by name": "NAME = 'consent_edit.policy.proof.smt'",
+    "an edit that imports it late": "def f():\n    import consent_edit.policy.proof.solver.rules",
+    "an edit that imports what authors use": "from consent_edit.policy.authoring.cases import case_runs",
+    "an edit that imports the proof by name": "NAME = 'consent_edit.policy.proof.solver.rules'",
 }
 
 

@@ -14,7 +14,7 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Final
 
-from consent_edit.policy.authoring.completion import (
+from consent_edit.policy.authoring.comparing.floor_openings import (
     FAVOURABLE,
     SET_FACTS,
     WORD_FACTS,

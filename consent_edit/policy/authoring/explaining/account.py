@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from consent_edit.errors import InputError
-from consent_edit.policy.authoring.change_words import STAGES, changes_words, person_words
-from consent_edit.policy.authoring.nearest import Nearest, nearest_change
+from consent_edit.policy.authoring.explaining.fact_phrases import STAGES, changes_words, person_words
+from consent_edit.policy.authoring.explaining.nearest_change import Nearest, nearest_change
 from consent_edit.policy.bundle import PolicyBundle
 from consent_edit.policy.codes import NOT_PERMITTED, family
 from consent_edit.policy.decision import Decision

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from consent_edit.policy.authoring.atoms import FLAG_FACTS, NUMBER_FACTS, Coordinate
+from consent_edit.policy.authoring.comparing.value_classes import FLAG_FACTS, NUMBER_FACTS, Coordinate
 
 _HOLDING: Final = {
     ("operations",): ("the operations name", "the operations do not name"),

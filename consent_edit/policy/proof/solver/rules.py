@@ -23,7 +23,7 @@ import z3
 from consent_edit.errors import CheckFailed
 from consent_edit.policy.proof.banned import Banned, Clause, Empty, Fewer, Flagged, HasAny, Is
 from consent_edit.policy.proof.evaluate import LONG_MAX, LONG_MIN
-from consent_edit.policy.proof.smt_values import (
+from consent_edit.policy.proof.solver.values import (
     FALSE,
     TRUE,
     Held,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import z3
 
 from consent_edit.policy.proof.evaluate import LONG_MAX
-from consent_edit.policy.proof.smt import Space
+from consent_edit.policy.proof.solver.rules import Space
 from consent_edit.policy.proof.space import (
     BENIGN,
     FACTS,

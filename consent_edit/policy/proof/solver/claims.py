@@ -21,9 +21,9 @@ from consent_edit.policy.floor import FloorRule
 from consent_edit.policy.proof.banned import BANNED, Banned
 from consent_edit.policy.proof.evaluate import holds
 from consent_edit.policy.proof.footprint import rule_functions
-from consent_edit.policy.proof.smt import Space
-from consent_edit.policy.proof.smt_pictures import consistent, nearest
-from consent_edit.policy.proof.smt_python import python_rule
+from consent_edit.policy.proof.solver.pictures import consistent, nearest
+from consent_edit.policy.proof.solver.python_rules import python_rule
+from consent_edit.policy.proof.solver.rules import Space
 from consent_edit.policy.proof.space import BENIGN, FACTS, Count, Values
 from consent_edit.policy.proof.weaken import Weakened, weakened
 from consent_edit.policy.proof.words import told

@@ -17,8 +17,8 @@ import z3
 from consent_edit import vocabulary
 from consent_edit.errors import CheckFailed
 from consent_edit.policy.proof.footprint import Source, source_of
-from consent_edit.policy.proof.smt import Space
-from consent_edit.policy.proof.smt_values import Members, constant, sort_of
+from consent_edit.policy.proof.solver.rules import Space
+from consent_edit.policy.proof.solver.values import Members, constant, sort_of
 from consent_edit.policy.proof.space import PICTURE
 from consent_edit.vocabulary import Assurance
 

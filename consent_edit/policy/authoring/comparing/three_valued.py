@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from consent_edit.policy.authoring.atoms import Coordinate
+from consent_edit.policy.authoring.comparing.value_classes import Coordinate
 from consent_edit.policy.terms import (
     Attribute,
     Binary,

@@ -12,12 +12,19 @@ from typing import Final
 
 from consent_edit.encoding import JsonValue
 from consent_edit.errors import ArgumentRejected
-from consent_edit.policy.authoring.atoms import ALL_FACTS, atoms_of
-from consent_edit.policy.authoring.both import Both, ChangeKind, Move, Moved, in_a_sample, in_regions
-from consent_edit.policy.authoring.completion import Completer, FactValue, Left, point_of
-from consent_edit.policy.authoring.cubes import Condition, Cube, Space
-from consent_edit.policy.authoring.regions import Leaf
-from consent_edit.policy.authoring.rule_changes import RuleChanges, rule_changes
+from consent_edit.policy.authoring.comparing.floor_openings import Completer, FactValue, Left, point_of
+from consent_edit.policy.authoring.comparing.partition import Leaf
+from consent_edit.policy.authoring.comparing.rule_text_changes import RuleChanges, rule_changes
+from consent_edit.policy.authoring.comparing.told_conditions import Condition, Cube, Space
+from consent_edit.policy.authoring.comparing.two_policies import (
+    Both,
+    ChangeKind,
+    Move,
+    Moved,
+    in_a_sample,
+    in_regions,
+)
+from consent_edit.policy.authoring.comparing.value_classes import ALL_FACTS, atoms_of
 from consent_edit.policy.bundle import PolicyBundle
 from consent_edit.policy.codes import ordered
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from consent_edit.errors import ArgumentRejected, CheckFailed, InputError
-from consent_edit.policy.authoring.suite_files import Case, Suite, bad
+from consent_edit.policy.authoring.cases.case_files import Case, Suite, bad
 from consent_edit.policy.bundle import PolicyBundle
 from consent_edit.policy.codes import RuleText
 from consent_edit.policy.context import contexts

@@ -17,7 +17,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from consent_edit.errors import InputError, PolicyInvalid
-from consent_edit.policy.authoring.places import NAME, POLICY_FILE, folder_of, printable
+from consent_edit.policy.authoring.writing.source_places import NAME, POLICY_FILE, folder_of, printable
 from consent_edit.policy.bundle import Narrowing, PolicyBundle
 from consent_edit.vocabulary import Stage
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from consent_edit.errors import PolicyInvalid, Unavailable
-from consent_edit.policy.authoring.places import NAME, POLICY_FILE
+from consent_edit.policy.authoring.writing.source_places import NAME, POLICY_FILE
 from consent_edit.policy.bundle import PolicyBundle
 from consent_edit.shipped import shipped
 

@@ -11,10 +11,10 @@ from itertools import combinations, product
 from typing import Final
 
 from consent_edit.errors import CheckFailed
-from consent_edit.policy.authoring.atoms import Atoms, facts_read
-from consent_edit.policy.authoring.completion import Completer, FactValue, Left, point_of
-from consent_edit.policy.authoring.kleene import Known, Unknown, allows, denied, every
-from consent_edit.policy.authoring.regions import Leaf, part, values_of
+from consent_edit.policy.authoring.comparing.floor_openings import Completer, FactValue, Left, point_of
+from consent_edit.policy.authoring.comparing.partition import Leaf, part, values_of
+from consent_edit.policy.authoring.comparing.three_valued import Known, Unknown, allows, denied, every
+from consent_edit.policy.authoring.comparing.value_classes import Atoms, facts_read
 from consent_edit.policy.bundle import PolicyBundle
 from consent_edit.policy.codes import ENGINE_FAILED, NOT_PERMITTED
 from consent_edit.policy.context import context_of

@@ -19,9 +19,9 @@ from consent_edit import vocabulary
 from consent_edit.policy import floor
 from consent_edit.policy.facts import Facts
 from consent_edit.policy.floor import PictureAggregate
-from consent_edit.policy.proof.changes import Change, changes
+from consent_edit.policy.proof.changed_floors.changes import Change, changes
+from consent_edit.policy.proof.changed_floors.mutants import Fate, Tally, tally
 from consent_edit.policy.proof.footprint import floor_source
-from consent_edit.policy.proof.mutants import Fate, Tally, tally
 from consent_edit.policy.proof.pictures import Judged
 from consent_edit.policy.proof.space import FACTS, Count
 from consent_edit.policy.proof.table import RuleTable, python_rules, whole, whole_size

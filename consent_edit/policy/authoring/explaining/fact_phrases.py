@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from consent_edit.policy.authoring.nearest import Change
+from consent_edit.policy.authoring.explaining.nearest_change import Change
 from consent_edit.policy.explain import Language
 from consent_edit.policy.facts import Facts
 from consent_edit.vocabulary import PersonKind, Recognisable

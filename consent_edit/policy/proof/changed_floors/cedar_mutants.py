@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
+from consent_edit.policy.proof.changed_floors.mutants import Fate, Tally, tally
 from consent_edit.policy.proof.evaluate import Erred, holds
-from consent_edit.policy.proof.mutants import Fate, Tally, tally
 from consent_edit.policy.proof.space import enum_of
 from consent_edit.policy.proof.table import RuleTable
 from consent_edit.policy.proof.words import cedar

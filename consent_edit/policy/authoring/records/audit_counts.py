@@ -14,7 +14,7 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from consent_edit.encoding import parse_json
-from consent_edit.policy.authoring.replay import MAX_RECORD_BYTES
+from consent_edit.policy.authoring.records.replay import MAX_RECORD_BYTES
 from consent_edit.policy.codes import RuleText
 from consent_edit.policy.explain import explain
 

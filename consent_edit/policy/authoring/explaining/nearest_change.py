@@ -15,7 +15,7 @@ from itertools import combinations, count
 from typing import Any, Final, TypeAlias
 
 from consent_edit.errors import CheckFailed
-from consent_edit.policy.authoring.atoms import facts_read
+from consent_edit.policy.authoring.comparing.value_classes import facts_read
 from consent_edit.policy.bundle import PolicyBundle
 from consent_edit.policy.codes import NOT_PERMITTED
 from consent_edit.policy.facts import Facts, PersonFacts

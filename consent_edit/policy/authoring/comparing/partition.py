@@ -12,9 +12,9 @@ from enum import StrEnum
 from itertools import product
 from typing import Generic, TypeVar
 
-from consent_edit.policy.authoring.atoms import Coordinate
-from consent_edit.policy.authoring.completion import Completer, FactValue, Left
-from consent_edit.policy.authoring.kleene import Known, Reader, Unknown
+from consent_edit.policy.authoring.comparing.floor_openings import Completer, FactValue, Left
+from consent_edit.policy.authoring.comparing.three_valued import Known, Reader, Unknown
+from consent_edit.policy.authoring.comparing.value_classes import Coordinate
 from consent_edit.policy.terms import RuleTerm
 
 _T = TypeVar("_T")

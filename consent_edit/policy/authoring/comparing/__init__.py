@@ -1,0 +1,1 @@
+"""Which edits two policies decide differently, exactly."""

@@ -1,0 +1,1 @@
+"""Why an edit is refused, and the nearest one that is not."""

@@ -1,0 +1,1 @@
+"""Every small change of the floor, each of which must be noticed."""

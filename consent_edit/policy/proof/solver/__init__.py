@@ -1,0 +1,1 @@
+"""The floor and policies as formulas, and what the solver is asked of them."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import stat
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
@@ -25,13 +24,10 @@ from consent_edit.policy.facts import Facts
 from consent_edit.policy.limits import MAX_FILE_BYTES, check_limits
 from consent_edit.policy.rehearsal import rehearse
 from consent_edit.policy.restriction import RESTRICTION_PREFIX
+from consent_edit.policy.shipped_names import NAME, POLICY_FILE, jurisdiction_folder, policy_folder
 from consent_edit.policy.stack import COMPILE_STACK_BYTES, with_stack
 from consent_edit.policy.terms import Effect, RuleTerm
-from consent_edit.shipped import shipped
 
-_FILE: Final = "policy.cedar"
-_NAME: Final = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
-_JURISDICTIONS: Final = "jurisdictions"
 _REMEMBERED: Final = 4096
 _NARROWED_REMEMBERED: Final = 64
 _ANNOTATIONS: Final = frozenset({"id", "reason", "reason_fr", "remedy", "remedy_fr"})
@@ -53,13 +49,19 @@ def _rule_text(rule: Rule) -> RuleText:
     notes = rule.annotations
     name = notes.get("id", "").strip()
     if not name:
-        raise PolicyInvalid(f"{rule.key}: every rule needs an @id")
+        raise PolicyInvalid(
+            f"{rule.key}: every rule needs an @id",
+            remedy='add @id("…") above the rule: lower-case words joined by hyphens',
+        )
     if name.partition(".")[0] in FAMILIES and "." in name:
         raise PolicyInvalid(f"{name}: the prefixes {', '.join(f + '.' for f in FAMILIES)} are reserved")
-    if _NAME.fullmatch(name) is None or _reserved(policy_code(name)):
+    if NAME.fullmatch(name) is None or _reserved(policy_code(name)):
         raise PolicyInvalid(f"{name!r}: an @id is lower-case words joined by hyphens, and not a reserved one")
     if not notes.get("reason", "").strip():
-        raise PolicyInvalid(f"{name}: every rule needs a @reason")
+        raise PolicyInvalid(
+            f"{name}: every rule needs a @reason",
+            remedy='add @reason("…") above the rule: a sentence for whoever is refused',
+        )
     if unknown := set(notes) - _ANNOTATIONS:
         raise PolicyInvalid(f"{name}: unknown annotation {', '.join(sorted(unknown))}")
     texts = {key: _still(value).strip() for key, value in notes.items() if key != "id"}
@@ -78,7 +80,7 @@ def read_text(path: Path) -> str:
         PolicyInvalid: it is no regular file, cannot be read, is not UTF-8, or is too long.
     """
     try:
-        file = path / _FILE if path.is_dir() else path
+        file = path / POLICY_FILE if path.is_dir() else path
         with open(file, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as handle:
             if not stat.S_ISREG(os.fstat(handle.fileno()).st_mode):
                 raise OSError("no regular file")
@@ -235,9 +237,7 @@ class PolicyBundle:
             PolicyInvalid: there is none of that name.
             Unavailable: the installation lacks the policies.
         """
-        if _NAME.fullmatch(name) is None:
-            raise PolicyInvalid("a shipped policy's name is lower-case words joined by hyphens")
-        return cls.from_text(read_text(shipped("policies") / name), name=name)
+        return cls.from_text(read_text(policy_folder(name)), name=name)
 
     def narrowed(self, narrowings: Iterable[Narrowing]) -> PolicyBundle:
         """The bundle with rules laid over it that can only forbid.
@@ -296,11 +296,7 @@ class PolicyBundle:
 
 @lru_cache(maxsize=_NARROWED_REMEMBERED)
 def _jurisdiction(code: str) -> Narrowing:
-    folder = shipped(f"policies/{_JURISDICTIONS}")
-    known = sorted(path.name for path in folder.iterdir() if path.is_dir())
-    if code not in known:
-        raise PolicyInvalid(f"there is no jurisdiction {code!r}", remedy=f"take one of: {', '.join(known)}")
-    return Narrowing.from_text(read_text(folder / code), name=code)
+    return Narrowing.from_text(read_text(jurisdiction_folder(code)), name=code)
 
 
 @lru_cache(maxsize=_NARROWED_REMEMBERED)

@@ -33,11 +33,11 @@ ENTITY_ENUMS: Final[tuple[type[StrEnum], ...]] = (
 """The enums that the schema repeats as enumerated entities, by their class names."""
 
 _ENTITY: Final[dict[tuple[type[StrEnum], str], str]] = {
-    (enum, member.value): json.dumps({"__entity": {"type": enum.__name__, "id": member.value}})
+    (enum, member.value): json.dumps({"type": enum.__name__, "id": member.value})
     for enum in ENTITY_ENUMS
     for member in enum
 }
-"""Each enum member as the JSON text of its entity reference."""
+"""Each enum member as the JSON text of its entity reference; read as one under the schema only."""
 
 
 def _one(member: StrEnum) -> str:

@@ -31,8 +31,11 @@ _TOKEN: Final = re.compile(
 )
 
 
-def _invalid(message: str) -> PolicyInvalid:
-    return PolicyInvalid(message, remedy="split the rule into smaller ones")
+_PAIRS: Final = {"(": ")", "[": "]", "{": "}"}
+
+
+def _invalid(message: str, remedy: str = "split the rule into smaller ones") -> PolicyInvalid:
+    return PolicyInvalid(message, remedy=remedy)
 
 
 def check_limits(text: str) -> int:
@@ -57,19 +60,38 @@ def check_limits(text: str) -> int:
             continue
         start = token.start() if start < 0 else start
         if kind == "other" and token.group() == '"':
-            raise _invalid("a quote is never closed")
+            raise _invalid("a quote is never closed", "close the quote")
         depth += {"open": 1, "close": -1}.get(str(kind), 0)
         operators += kind in ("open", "operator")
-        if not 0 <= depth <= MAX_NESTING:
-            raise _invalid(f"brackets do not match, or nest over {MAX_NESTING} deep")
+        if depth < 0:
+            raise _invalid("a bracket closes that was never opened", "open the bracket, or take this one out")
+        if depth > MAX_NESTING:
+            raise _invalid(f"brackets nest over {MAX_NESTING} deep")
         if operators > MAX_OPERATORS:
             raise _invalid(f"a policy has over {MAX_OPERATORS} operators and brackets")
         if kind == "end":
             if depth:
-                raise _invalid("a policy ends inside a bracket")
+                raise _invalid("a policy ends inside a bracket", "close the bracket")
             if len(text[start : token.end()].encode("utf-8", errors="surrogatepass")) > MAX_POLICY_BYTES:
                 raise _invalid(f"a policy is over {MAX_POLICY_BYTES} bytes")
             policies, operators, start = policies + 1, 0, -1
     if start >= 0:
-        raise _invalid("the last policy does not end in a semicolon")
+        raise _invalid("the last policy does not end in a semicolon", "end it with a semicolon")
     return policies
+
+
+def unmatched_bracket(text: str) -> tuple[int, str] | None:
+    """Where a bracket stands that has no counterpart, and what to do about it; none where each has one.
+
+    An opening one that is closed by another kind, or by nothing, comes before a closing one left over.
+    """
+    opened: list[re.Match[str]] = []
+    for token in _TOKEN.finditer(text):
+        if token.lastgroup == "open":
+            opened.append(token)
+        elif token.lastgroup == "close":
+            if not opened:
+                return token.start(), f"open a bracket for this {token.group()}, or take it out"
+            if _PAIRS[opened.pop().group()] != token.group():
+                return _unclosed(opened, token)
+    return _never_closed(opened[-1]) if opened else None

@@ -24,7 +24,7 @@ from consent_edit.policy.explain import Language, remedies, sentences
 from consent_edit.policy.facts import Facts, PersonFacts
 from consent_edit.policy.floor import FloorRule, consent_counts, recognisable_face
 from consent_edit.policy.outcome import Decision, Finding
-from consent_edit.vocabulary import Age, Assurance, ConsentStatus, IdentityKept, PhotoBinding
+from consent_edit.vocabulary import Age, Assurance, ConsentStatus, IdentityKept, PersonKind, PhotoBinding
 
 Box = tuple[int, int, int, int]
 
@@ -49,7 +49,11 @@ class RequesterView:
 
 
 def _as_stranger(person: PersonFacts) -> PersonFacts:
-    """The person with everything taken away that only her credential or grant could have told."""
+    """The person with everything taken away that only her credential or grant could have told.
+
+    Whoever nobody found is compared with no template, so her identity tells nothing and stays as it is.
+    """
+    unseen = person.kind is PersonKind.UNSEEN
     return replace(
         person,
         consent=ConsentStatus.ABSENT,
@@ -57,7 +61,7 @@ def _as_stranger(person: PersonFacts) -> PersonFacts:
         age=Age.UNDETERMINED,
         photo=PhotoBinding.NONE,
         granted=frozenset(),
-        identity_kept=IdentityKept.UNDETERMINED,
+        identity_kept=person.identity_kept if unseen else IdentityKept.UNDETERMINED,
     )
 
 

@@ -16,6 +16,8 @@ from consent_edit.policy.record import facts_from_json, facts_to_json
 Difference: TypeAlias = Mapping[str, "str | Sequence[str]"]
 """Dotted path -> word or words, as in ``{"persons.0.consent": "revoked"}``; ``unseen`` is the last one."""
 
+_DIGITS: Final = 10
+
 _CONSENTING: Final[Mapping[str, JsonValue]] = {
     "kind": "face",
     "recognisable": "yes",
@@ -69,7 +71,13 @@ def _varied(value: JsonValue, steps: list[str], word: JsonValue, path: str) -> J
         return word
     step, rest = steps[0], steps[1:]
     if isinstance(value, list):
-        index = len(value) - 1 if step == "unseen" else int(step) if step.isdecimal() else len(value)
+        index = (
+            len(value) - 1
+            if step == "unseen"
+            else int(step)
+            if step.isdecimal() and len(step) < _DIGITS
+            else len(value)
+        )
         if index < len(value):
             return [*value[:index], _varied(value[index], rest, word, path), *value[index + 1 :]]
     elif isinstance(value, Mapping) and step in value:

@@ -159,13 +159,13 @@ def compiles_what_it_was_told_is_invalid(house: House) -> bool:
 
 
 def verdict_hangs_on_the_stack(house: House) -> bool:
-    """Whether a text is taken whose rules err in a thread with 2 MiB of stack, and with more do not."""
-    text = PERMIT + forbid("context.picture.persons" + "+1" * 900 + " == 0")
+    """Whether a text is taken whose rules err in a thread with 1 MiB of stack, and with more do not."""
+    text = PERMIT + forbid("context.picture.persons" + "+1" * 420 + " == 0")
     if not house.takes(text):
         return False
     found: list[bool] = []
     before = threading.stack_size()
-    for mib in (2, 64):
+    for mib in (1, 64):
         threading.stack_size(mib << 20)
         thread = threading.Thread(target=lambda: found.append(house.decide(benign(), text).allowed))
         thread.start()

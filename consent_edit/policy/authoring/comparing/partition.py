@@ -64,62 +64,80 @@ def size(coordinates: Sequence[Coordinate], answered: Mapping[int, int]) -> int:
     return number
 
 
-class _Visits:
-    """What a search shares: how rules read, which rule reads what, and what the floor was found to refuse."""
+class Search:
+    """What partitions of the same points share: how rules read, and what the floor was found to let through.
+
+    Args:
+        coordinates: What the rules can tell apart.
+        rules: The rules.
+    """
 
     def __init__(self, coordinates: Sequence[Coordinate], rules: Sequence[RuleTerm]) -> None:
         self.coordinates = coordinates
-        self.rules = rules
-        self.reader = Reader(coordinates)
-        self.completer = Completer()
+        self._rules = rules
+        self._reader = Reader(coordinates)
+        self._completer = Completer()
+        self._asks = [self._reader.asks(rule) for rule in rules]
+        self._fires: list[dict[tuple[int, ...], Known]] = [{} for _ in rules]
+        self._live: dict[frozenset[tuple[int, int]], dict[str, FactValue] | Left] = {}
+
+    def unknown(self) -> tuple[Known, ...]:
+        """What is known of the rules before anything is answered."""
+        return tuple(Unknown(0) for _ in self._rules)
 
     def statuses(self, before: Sequence[Known], answered: Mapping[int, int]) -> tuple[Known, ...]:
         """Which rules hold, as far as it can be told; what was known stays known."""
         return tuple(
-            self.reader.fires(rule, answered) if isinstance(known, Unknown) else known
-            for rule, known in zip(self.rules, before, strict=True)
+            self._status(number, answered) if isinstance(known, Unknown) else known
+            for number, known in enumerate(before)
         )
+
+    def _status(self, number: int, answered: Mapping[int, int]) -> Known:
+        """Whether a rule holds; that depends on the answers it asks for alone."""
+        key = tuple(answered.get(at, -1) for at in self._asks[number])
+        known = self._fires[number].get(key)
+        if known is None:
+            known = self._fires[number][key] = self._reader.fires(self._rules[number], answered)
+        return known
 
     def live(self, answered: Mapping[int, int]) -> dict[str, FactValue] | Left:
         """A point with these answers that the floor lets through, or why there is none."""
+        key = frozenset(answered.items())
+        if key not in self._live:
+            self._live[key] = self._opened(answered)
+        return self._live[key]
+
+    def _opened(self, answered: Mapping[int, int]) -> dict[str, FactValue] | Left:
         left = Left.IMPOSSIBLE
         for values in openings(self.coordinates, answered):
-            free = self.completer.complete(values)
+            free = self._completer.complete(values)
             if not isinstance(free, Left):
                 return {**values, **free}
             left = Left.TO_THE_FLOOR if free is Left.TO_THE_FLOOR else left
         return left
 
 
-def part(
-    coordinates: Sequence[Coordinate],
-    rules: Sequence[RuleTerm],
-    label: Callable[[Sequence[Known]], _T | Unknown],
-    *,
-    limit: int,
-) -> Regions[_T]:
+def part(search: Search, label: Callable[[Sequence[Known]], _T | Unknown], *, limit: int) -> Regions[_T]:
     """Part all points by a label that depends on which rules hold.
 
     Args:
-        coordinates: What the rules can tell apart.
-        rules: The rules.
+        search: The points and the rules.
         label: Takes for each rule whether it holds; gives the label, or what to ask next.
         limit: Most regions to look at.
     """
-    visits = _Visits(coordinates, rules)
+    coordinates = search.coordinates
     found: Regions[_T] = Regions()
-    start: tuple[Known, ...] = tuple(Unknown(0) for _ in rules)
-    stack: list[tuple[dict[int, int], Sequence[Known]]] = [({}, start)]
+    stack: list[tuple[dict[int, int], Sequence[Known]]] = [({}, search.unknown())]
     while stack:
         answered, before = stack.pop()
         found.visited += 1
         if found.visited > limit:
             return Regions(whole=False)
-        values = visits.live(answered)
+        values = search.live(answered)
         if isinstance(values, Left):
             found.left[values] += size(coordinates, answered)
             continue
-        statuses = visits.statuses(before, answered)
+        statuses = search.statuses(before, answered)
         said = label(statuses)
         if isinstance(said, Unknown):
             cells = range(len(coordinates[said.ask].cells))

@@ -1,7 +1,7 @@
 """Rules on half-known points: true, false, or which question must be answered next.
 
 The engine decides whole points only; telling where two policies differ needs to know when the rest of a point
-plays no part. Whatever is said here is asked of the engine again wherever it matters (diff.py).
+plays no part. Whatever is said here is asked of the engine again wherever it matters (two_policies.py).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from consent_edit.policy.terms import (
     Term,
     Value,
     Word,
+    walk,
 )
 
 
@@ -80,6 +81,12 @@ class Reader:
         for at, coordinate in enumerate(coordinates):
             for fact in coordinate.facts:
                 self._of.setdefault(fact, []).append(at)
+
+    def asks(self, rule: RuleTerm) -> tuple[int, ...]:
+        """Every coordinate that a rule may ask for."""
+        terms = (term for condition in rule.conditions for term in walk(condition))
+        paths = {".".join(term.path) for term in terms if isinstance(term, Attribute)}
+        return tuple(sorted({at for path in paths for at in self._of.get(path, ())}))
 
     def fires(self, rule: RuleTerm, answered: Answered) -> Known:
         """Whether a rule's conditions hold."""

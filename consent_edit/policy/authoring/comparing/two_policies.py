@@ -12,7 +12,7 @@ from typing import Final
 
 from consent_edit.errors import CheckFailed
 from consent_edit.policy.authoring.comparing.floor_openings import Completer, FactValue, Left, point_of
-from consent_edit.policy.authoring.comparing.partition import Leaf, part, values_of
+from consent_edit.policy.authoring.comparing.partition import Leaf, Search, part, values_of
 from consent_edit.policy.authoring.comparing.three_valued import Known, Unknown, allows, denied, every
 from consent_edit.policy.authoring.comparing.value_classes import Atoms, facts_read
 from consent_edit.policy.bundle import PolicyBundle
@@ -224,8 +224,9 @@ def in_regions(both: Both, *, limit: int) -> Found | None:
         if not both.same(code):
             moves = (Move(ChangeKind.OTHER_REASONS, gone=code), Move(ChangeKind.OTHER_REASONS, come=code))
             asked.append((partial(both.reasons, code), frozenset(moves)))
+    search = Search(both.atoms.coordinates, both.rules)
     for label, subject in asked:
-        regions = part(both.atoms.coordinates, both.rules, label, limit=limit)
+        regions = part(search, label, limit=limit)
         limit -= regions.visited
         if not regions.whole:
             return None

@@ -56,6 +56,7 @@ class Finished:
         observed_digest: Digest of the picture that the output checks looked at.
         input_digest: Digest of the picture that was edited.
         trust_digest: Digest of the trust list that consent was last read under.
+        thresholds_digest: Digest of the thresholds in force when the output was compared with its people.
         proof: Whose key signed for the request, to be spent with the release.
         assembled: Facts of the output stage, with the consents as read just now.
     """
@@ -64,6 +65,7 @@ class Finished:
     observed_digest: str
     input_digest: str
     trust_digest: str
+    thresholds_digest: str
     assembled: Assembled
     purpose: Purpose
     proof: Proven
@@ -146,6 +148,10 @@ class Gate:
         # G6: consent was read under the trust list in force now.
         if finished.trust_digest != current.trust.digest:
             raise CheckFailed("the trust list changed while consent was read", code="check.trust-changed")
+        if finished.thresholds_digest != current.thresholds.digest:
+            raise CheckFailed(
+                "the thresholds changed while the output was checked", code="check.thresholds-changed"
+            )
         # G5: what was checked is what leaves.
         leaving = decode(finished.candidate.data, limits=OUTPUT_LIMITS).image.digest
         if not leaving == finished.observed_digest == finished.candidate.image.digest:

@@ -84,6 +84,7 @@ class Judge:
             observed_digest=seen.digest,
             input_digest=received.image.digest,
             trust_digest=current.trust.digest,
+            thresholds_digest=current.thresholds.digest,
             assembled=assembled,
             purpose=request.purpose,
             proof=received.proof,

@@ -64,8 +64,8 @@ class Snapshot:
 class Operator:
     """Everything about an operator that an edit needs.
 
-    Trust list and policy can be replaced while edits run: an edit that was admitted under the old ones
-    leaves only if the old and the new ones both allow it.
+    Trust list, policy and restrictions can be replaced while edits run (:meth:`replace`): an edit that was
+    admitted under the old ones leaves only if the old and the new ones both allow it.
 
     Attributes:
         audience: The audience that grants must name: this service.
@@ -126,13 +126,24 @@ class Operator:
         return Decision.from_record(self.store.decision(decision_id).get("decision"))
 
     def replace(
-        self, *, trust: TrustList | None = None, policy: PolicyBundle | PolicyFile | None = None
+        self,
+        *,
+        trust: TrustList | None = None,
+        policy: PolicyBundle | PolicyFile | None = None,
+        restrictions: Iterable[Restriction] | None = None,
     ) -> None:
-        """Put a new trust list or policy in force for every decision from now on.
+        """Put a new trust list, policy or set of restrictions in force for every decision from now on.
+
+        Args:
+            trust: Not older than the one in force.
+            policy: Instead of the one in force.
+            restrictions: Instead of all those in force; none at all when empty.
 
         Raises:
-            VerificationFailed: ``verification.rollback``: the trust list is older than the one in force.
+            ArgumentRejected: ``input.restriction``: they cannot be asked together. Nothing is replaced.
+            VerificationFailed: ``verification.rollback``: the trust list is older. Nothing is replaced.
         """
+        asked = None if restrictions is None else distinct(restrictions)
         with self._lock:
             if trust is not None and trust.iat < self.trust.iat:
                 raise VerificationFailed(
@@ -142,3 +153,4 @@ class Operator:
                 )
             self.trust = trust or self.trust
             self.policy = policy or self.policy
+            self.restrictions = self.restrictions if asked is None else asked

@@ -186,6 +186,15 @@ def policy_in_force(folder: Path) -> PolicyBundle:
     return policy.narrowed(Narrowing.jurisdiction(code) for code in dict.fromkeys(config.jurisdictions))
 
 
+def jurisdictions(folder: Path) -> tuple[str, ...]:
+    """Codes of what always narrows the policy of an operator's folder.
+
+    Raises:
+        InputError: the folder is not an operator's.
+    """
+    return tuple(dict.fromkeys(_settings(folder).jurisdictions))
+
+
 def rotate_presentation_key(folder: Path) -> Path:
     """Publish a fresh key to seal to; what was sealed to the old one still opens, until its file is removed.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -24,6 +25,7 @@ from consent_edit.cli.edit import (
 )
 from consent_edit.cli.terminal import AsJson, plain
 from consent_edit.policy.explain import explain
+from consent_edit.policy.outcome import Decision
 from consent_edit.vocabulary import Purpose
 
 
@@ -61,14 +63,18 @@ def assess(
     finally:
         editor.close()
         tell_problem(editor.operator)
-    if as_json:
-        typer.echo(json.dumps(decision.to_record() | ({"decision_id": decision_id} if record else {})))
-    elif decision.allowed:
-        typer.echo("would be admitted; the output is checked again before anything leaves")
-    else:
-        for code in decision.codes:
-            typer.echo(plain(f"{code}: {explain(code, texts=decision.texts).sentence}"))
-    if record and not as_json:
-        typer.echo(f"recorded as {decision_id}")
+    named = {"decision_id": decision_id} if record else {}
+    typer.echo(
+        json.dumps(decision.to_record() | named) if as_json else "\n".join(_told(decision, decision_id))
+    )
     if not decision.allowed:
         raise typer.Exit(3)
+
+
+def _told(decision: Decision, decision_id: str) -> Iterator[str]:
+    if decision.allowed:
+        yield "would be admitted; the output is checked again before anything leaves"
+    for code in decision.codes:
+        yield plain(f"{code}: {explain(code, texts=decision.texts).sentence}")
+    if decision_id:
+        yield f"recorded as {decision_id}"

@@ -50,19 +50,11 @@ def init(
     as_json: AsJson = False,
 ) -> None:
     """Make an operator's folder with a new receipt key."""
-    try:
-        listed, key = trust_list.read_text(), anchor.read_text()
-    except (OSError, UnicodeError) as error:
-        raise InputError(
-            f"cannot read the trust list or its anchor: {error}",
-            code="input.operator",
-            remedy="make both with: consent-edit issuer trust",
-        ) from error
     operator_folder.create(
         folder,
         audience=audience,
-        trust_list=listed.strip(),
-        anchor=key,
+        trust_list=_text(trust_list).strip(),
+        anchor=_text(anchor),
         status_uris=tuple(status_uri or ()),
         store=store,
         policy=name_or_path(policy),
@@ -75,3 +67,19 @@ def init(
         f" receipts verify under {folder}/receipt-key.jwk.json"
     )
     say(as_json, {"folder": str(folder), "audience": audience, "card": card}, sentence)
+
+
+def _text(file: Path) -> str:
+    """Read the trust list or its anchor.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        return file.read_text()
+    except (OSError, UnicodeError) as error:
+        raise InputError(
+            f"cannot read the trust list or its anchor: {error}",
+            code="input.operator",
+            remedy="make both with: consent-edit issuer trust",
+        ) from error

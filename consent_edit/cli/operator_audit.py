@@ -15,10 +15,12 @@ from consent_edit import operator_folder
 from consent_edit.cli.terminal import AsJson, counted, plain, say
 from consent_edit.errors import ConsentEditError, InputError
 from consent_edit.policy.authoring.records.audit_counts import Became, Shadow, Tally, tally
-from consent_edit.policy.bundle import Narrowing, PolicyBundle
+from consent_edit.policy.authoring.records.policies_at_hand import narrowed_to
+from consent_edit.policy.bundle import PolicyBundle
 from consent_edit.vocabulary import Stage
 
 _NAMED: Final = 5
+_WIDTH: Final = max(len(became.value) for became in Became)
 
 
 def audit(
@@ -72,15 +74,7 @@ def _same_as(policy: PolicyBundle) -> Callable[[str, str], bool]:
 
     @lru_cache(maxsize=256)
     def same(name: str, digest: str) -> bool:
-        if digest == policy.digest:
-            return True
-        if not name.startswith(f"{policy.name}+"):
-            return False
-        try:
-            codes = dict.fromkeys(name[len(policy.name) + 1 :].split("+"))
-            return policy.narrowed(Narrowing.jurisdiction(code) for code in codes).digest == digest
-        except ConsentEditError:
-            return False
+        return narrowed_to(policy, name, digest) is not None
 
     return same
 
@@ -96,7 +90,12 @@ def _facts(counts: Tally, policy: PolicyBundle | None, elsewhere: int | None) ->
         "by_stage": by_stage,
         "under_another_policy": elsewhere,
         "reasons": [
-            {"code": code, "count": count, "sentence": counts.sentence(code)}
+            {
+                "code": code,
+                "count": count,
+                "sentence": counts.sentence(code),
+                "example": counts.examples[code],
+            }
             for code, count in counts.reasons.most_common()
         ],
         "shadows": [_shadow_facts(shadow) for shadow in counts.shadows.values()],
@@ -120,9 +119,11 @@ def _told(counts: Tally, policy: PolicyBundle | None, elsewhere: int | None) -> 
     yield f"{counts.decisions:,} decision(s)"
     stages = [stage.value for stage in Stage if any(key[1] == stage.value for key in counts.became)]
     if stages:
-        yield " " * 14 + "".join(f"{stage:>10}" for stage in stages)
+        yield " " * (_WIDTH + 2) + "".join(f"{stage:>10}" for stage in stages)
     for became in Became if stages else ():
-        yield f"  {became.value:<12}" + "".join(f"{counts.became[became, stage]:>10,}" for stage in stages)
+        yield f"  {became.value:<{_WIDTH}}" + "".join(
+            f"{counts.became[became, stage]:>10,}" for stage in stages
+        )
     if elsewhere and policy:
         yield f"\n{elsewhere:,} under another policy than {plain(policy.name)}, which is in force now"
     if counts.reasons:

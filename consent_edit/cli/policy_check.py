@@ -8,6 +8,7 @@ import os
 import secrets
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -26,6 +27,7 @@ from consent_edit.policy.authoring.writing.source_places import (
 from consent_edit.policy.bundle import PolicyBundle
 from consent_edit.policy.engine import format_text
 from consent_edit.policy.limits import MAX_FILE_BYTES
+from consent_edit.policy.shipped_names import folder_of, no_policy
 from consent_edit.policy.terms import Effect
 
 _STDIN: Final = "-"
@@ -61,8 +63,8 @@ def _valid(source: Source) -> PolicyBundle:
         if not faults:
             raise PolicyInvalid(f"{source.path}: {error.message}", remedy=error.remedy) from error
         told = "\n".join(_place(source.path, fault) for fault in faults)
-        remedy = error.remedy if len(faults) == 1 else ""
-        raise PolicyInvalid(told, remedy=remedy or _WORDS) from error
+        remedies = dict.fromkeys(fault.remedy or _WORDS for fault in faults)
+        raise PolicyInvalid(told, remedy="; ".join(remedies)) from error
 
 
 def _place(path: Path, fault: Fault) -> str:
@@ -89,10 +91,18 @@ def _lines(source: Source, bundle: PolicyBundle, warnings: tuple[Lint, ...]) -> 
         ids = ", ".join(rule.id for rule in bundle.rules if rule.effect is effect)
         lines.append(f"  {effect.value:<6}  {ids or 'nothing'}")
     lines.append(f"  reads   {', '.join(bundle.reads) or 'nothing'}")
+    return [*lines, *_told(warnings)]
+
+
+def _told(warnings: tuple[Lint, ...]) -> Iterator[str]:
+    """Each kind of warning once, with the rules it is about and the next step."""
+    kinds: dict[tuple[str, str], list[str]] = {}
     for warning in warnings:
-        lines.append(f"warning: {f'{warning.rule}: ' if warning.rule else ''}{warning.message}")
-        lines.append(f"  what to do: {warning.remedy}")
-    return lines
+        kinds.setdefault((warning.message, warning.remedy), []).append(warning.rule)
+    for (message, remedy), rules in kinds.items():
+        about = ", ".join(rule for rule in rules if rule)
+        yield f"warning: {about}: {message}" if about else f"warning: {message}"
+        yield f"  what to do: {remedy}"
 
 
 def fmt(
@@ -122,8 +132,11 @@ def fmt(
 
 def _file(place: str) -> Source:
     """A file that lies where it was named: what ships is nobody's to write."""
-    if not Path(place).exists():
-        raise PolicyInvalid(f"{place}: no such file or folder", remedy="name a policy file or its folder")
+    remedy = "name a policy file or its folder"
+    if not place or not Path(place).exists():
+        if folder_of(place):
+            raise PolicyInvalid(f"{place} ships with the package and is nobody's to lay out", remedy=remedy)
+        raise no_policy(place, remedy)
     return read_source(place)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import groupby
@@ -10,8 +11,9 @@ from typing import Annotated, Final
 import typer
 
 from consent_edit.cli.policy_names import named_policy
-from consent_edit.cli.terminal import AsJson, plain, say
+from consent_edit.cli.terminal import AsJson, counted, plain, say
 from consent_edit.policy.authoring.comparing.difference import REGIONS, Change, Difference, compare
+from consent_edit.policy.authoring.comparing.example_pictures import MAX_PERSONS, Example
 from consent_edit.policy.authoring.comparing.two_policies import ChangeKind
 from consent_edit.policy.bundle import PolicyBundle
 
@@ -29,8 +31,8 @@ _NAMES: Final = {
 }
 
 
-def _ways(number: int) -> str:
-    return "one way" if number == 1 else f"{number} ways"
+def _causes(number: int) -> str:
+    return "one cause" if number == 1 else f"{number} causes"
 
 
 def diff(
@@ -43,15 +45,30 @@ def diff(
             min=1, help=f"Regions or points to look at, at most; else {REGIONS:,}, fewer for long texts."
         ),
     ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help=f"Tell every cause, not only the {_SHOWN} largest of a kind.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Say what a new policy would allow, refuse, or refuse for other reasons."""
     before, after = named_policy(old), named_policy(new)
-    found = compare(before, after, limit=points)
-    say(as_json, _record(before, after, found), "\n".join(_lines(before, after, found)))
+    found = _compared(before, after, points)
+    said = "" if as_json else "\n".join(_lines(before, after, found, new, None if every else _SHOWN))
+    say(as_json, _record(before, after, found, new), said)
 
 
-def _record(before: PolicyBundle, after: PolicyBundle, found: Difference) -> dict[str, object]:
+def _compared(before: PolicyBundle, after: PolicyBundle, points: int | None) -> Difference:
+    """Compare, and count the regions on stderr meanwhile, where somebody looks."""
+    going = [True]
+    ticks = counted(iter(lambda: bool(going), False), "regions")
+    try:
+        return compare(before, after, limit=points, tick=lambda: next(ticks))
+    finally:
+        going.clear()
+        next(ticks, None)
+
+
+def _record(before: PolicyBundle, after: PolicyBundle, found: Difference, new: str) -> dict[str, object]:
     return {
         "equal": found.equal,
         "exact": found.exact,
@@ -64,12 +81,12 @@ def _record(before: PolicyBundle, after: PolicyBundle, found: Difference) -> dic
             "left_to_floor": found.left_to_floor,
             "impossible": found.impossible,
         },
-        "changes": [_change(change) for change in found.changes],
+        "changes": [_change(change, new) for change in found.changes],
         "rules": asdict(found.rules),
     }
 
 
-def _change(change: Change) -> dict[str, object]:
+def _change(change: Change, new: str) -> dict[str, object]:
     return {
         "kind": change.kind.value,
         "when": _when(change),
@@ -80,62 +97,78 @@ def _change(change: Change) -> dict[str, object]:
         "old": list(change.old),
         "new": list(change.new),
         "points": change.points,
-        "example": dict(change.example),
+        "example": {**asdict(change.example), "command": _command(change.example, new)},
     }
 
 
 def _when(change: Change) -> str:
-    return " and ".join(one.text for one in change.conditions) or "always"
+    return " and ".join(one.text for one in change.conditions) or "in every case"
 
 
-def _lines(before: PolicyBundle, after: PolicyBundle, found: Difference) -> Iterator[str]:
+def _lines(
+    before: PolicyBundle, after: PolicyBundle, found: Difference, new: str, most: int | None
+) -> Iterator[str]:
     yield f"old  {plain(before.name):<16} {before.digest}"
     yield f"new  {plain(after.name):<16} {after.digest}"
-    yield _summary(before, after, found)
+    kinds = {kind: _by_cause(changes) for kind, changes in groupby(found.changes, key=lambda one: one.kind)}
+    yield _summary(before, after, found, {kind: len(causes) for kind, causes in kinds.items()})
     yield from (f"NOT EXACT: {doubt}" for doubt in found.doubts)
-    for kind, changes in groupby(found.changes, key=lambda change: change.kind):
+    for kind, causes in kinds.items():
         yield f"\n{_TITLES[kind]}:"
-        causes: dict[tuple[object, ...], list[Change]] = {}
-        for change in changes:
-            causes.setdefault((change.lead, change.old, change.new), []).append(change)
-        for alike in causes.values():
-            yield from _told(alike)
+        for alike in causes[:most]:
+            yield from _told(alike, new)
+        if rest := len(causes[most:]) if most else 0:
+            yield f"  and for {_causes(rest)} more; --all tells them"
     rules = asdict(found.rules)
     if any(rules.values()):
         yield "\nrules:"
         yield from (f"  {what:<9} {', '.join(codes)}" for what, codes in rules.items() if codes)
     yield ""
-    yield f"compared {found.points:,} points; left {found.left_to_floor:,} to the floor, which refuses anyway"
+    if found.exact:
+        yield "compared wherever the floor lets anything through; it refuses the rest under both"
     yield f"facts that neither reads: {', '.join(found.unread) or 'none'}"
 
 
-def _summary(before: PolicyBundle, after: PolicyBundle, found: Difference) -> str:
+def _by_cause(changes: Iterator[Change]) -> list[list[Change]]:
+    """Changes of one kind by what brought them about: those that whole pictures show first, then by size."""
+    causes: dict[tuple[object, ...], list[Change]] = {}
+    for change in changes:
+        causes.setdefault((change.lead, change.old, change.new), []).append(change)
+    return sorted(causes.values(), key=_smallness)
+
+
+def _smallness(alike: list[Change]) -> tuple[bool, int]:
+    return not any(one.example.whole for one in alike), -sum(one.points for one in alike)
+
+
+def _summary(
+    before: PolicyBundle, after: PolicyBundle, found: Difference, causes: dict[ChangeKind, int]
+) -> str:
     if before.digest == after.digest:
         return "the same rules"
     if not found.equal:
-        kinds = {kind: sum(change.kind is kind for change in found.changes) for kind in ChangeKind}
-        told = (f"{_NAMES[kind]} in {_ways(number)}" for kind, number in kinds.items() if number)
+        told = (f"{_NAMES[kind]} for {_causes(number)}" for kind, number in causes.items())
         return f"other decisions: {', '.join(told)}"
     return "same decisions, though the text differs" if found.exact else "no difference found"
 
 
-def _told(alike: list[Change]) -> Iterator[str]:
-    """Changes of one cause: what they have in common once, then the first few ways."""
+def _told(alike: list[Change], new: str) -> Iterator[str]:
+    """Changes of one cause: what they have in common once, then the first few variants."""
     first = alike[0]
     common = [one.text for one in first.further if all(one in change.further for change in alike)]
     own = [[one.text for one in change.further if one.text not in common] for change in alike]
     lead = " and ".join(one.text for one in first.lead)
-    yield f"  {lead or ('anything' if first.further else 'always')}"
+    yield f"  {lead or ('anything' if first.further else 'in every case')}"
     if common:
         yield f"    if {' and '.join(common)}"
-    ways = [" and ".join(way) for way in own if way]
+    variants = [" and ".join(one) for one in own if one]
     yield from (
-        f"    {'or' if at else 'and' if common else 'if'} {way}" for at, way in enumerate(ways[:_SHOWN])
+        f"    {'or' if at else 'and' if common else 'if'} {one}" for at, one in enumerate(variants[:_SHOWN])
     )
-    if len(ways) > _SHOWN:
-        yield f"    or in one of {len(ways) - _SHOWN} more ways; all with --json"
-    yield f"    {_reason(first)}; {sum(change.points for change in alike):,} points"
-    yield f"    for example: {_example(first)}"
+    if len(variants) > _SHOWN:
+        yield f"    or in one of {len(variants) - _SHOWN} more variants; all with --json"
+    yield f"    {_reason(first)}"
+    yield from _tried(next((one.example for one in alike if one.example.whole), first.example), new)
 
 
 def _reason(change: Change) -> str:
@@ -144,9 +177,26 @@ def _reason(change: Change) -> str:
     return f"{', '.join(change.old) or 'allowed'} -> {', '.join(change.new) or 'allowed'}"
 
 
-def _example(change: Change) -> str:
-    told = (
-        f"{path}={','.join(map(str, word)) if isinstance(word, list) else word}"
-        for path, word in change.example.items()
-    )
-    return " ".join(told) or "a benign edit"
+def _tried(example: Example, new: str) -> Iterator[str]:
+    command = _command(example, new)
+    if command:
+        yield f"    for example: {plain(command)}"
+    else:
+        yield f"    for example: a picture of {example.persons:,} persons"
+    if command and not example.whole:
+        yield "      (there something else refuses as well)"
+
+
+def _command(example: Example, new: str) -> str:
+    """What shows the example under the new policy; nothing where there are too many persons to list."""
+    if example.persons > MAX_PERSONS:
+        return ""
+    change = {
+        path: word if isinstance(word, str) else ",".join(map(str, word if isinstance(word, list) else ()))
+        for path, word in example.change.items()
+    }
+    words = ["consent-edit", "policy", "explain", "--policy", new, "--stage", example.stage]
+    words += ["--persons", str(example.persons)]
+    for path, word in (change or {"stage": example.stage}).items():
+        words += ["--change", f"{path}={word}"]
+    return shlex.join(words)

@@ -7,25 +7,25 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from consent_edit import operator_folder
 from consent_edit.cli.policy_names import named_policy
 from consent_edit.cli.terminal import AsJson, plain, read_file, say
-from consent_edit.errors import InputError, PolicyInvalid
-from consent_edit.policy.authoring.comparing.floor_openings import SET_FACTS
+from consent_edit.errors import ConsentEditError, InputError, StoreUnavailable
+from consent_edit.policy.authoring.comparing.example_pictures import MAX_PERSONS
 from consent_edit.policy.authoring.explaining.account import TITLES, Account, account, check_record
+from consent_edit.policy.authoring.explaining.differences_given import differences
 from consent_edit.policy.authoring.explaining.nearest_change import Change, Nearest
-from consent_edit.policy.bundle import PolicyBundle
+from consent_edit.policy.authoring.records.policies_at_hand import finder
+from consent_edit.policy.authoring.records.replay import MAX_RECORD_BYTES
+from consent_edit.policy.bundle import Narrowing, PolicyBundle
 from consent_edit.policy.decision import Decision, decide, replay
 from consent_edit.policy.explain import Language
 from consent_edit.policy.testing import benign, vary
 from consent_edit.vocabulary import Stage
-
-_MAX_RECORD_BYTES: Final = 4 * 1024 * 1024
-_MAX_PERSONS: Final = 20
 
 
 def explain(
@@ -38,13 +38,16 @@ def explain(
     ] = None,
     stage: Annotated[Stage, typer.Option(help="With --change: the stage.")] = Stage.OUTPUT,
     persons: Annotated[
-        int, typer.Option(min=0, max=_MAX_PERSONS, help="With --change: consenting persons.")
+        int, typer.Option(min=0, max=MAX_PERSONS, help="With --change: consenting persons.")
     ] = 1,
     operator: Annotated[Path | None, typer.Option(help="With --decision: the operator's folder.")] = None,
     decision: Annotated[str, typer.Option(help="With --operator: name of a decision in the log.")] = "",
     policy: Annotated[
         str, typer.Option(help="Decide anew with this policy: a shipped name, or a path.")
     ] = "",
+    jurisdiction: Annotated[
+        list[str] | None, typer.Option(help="With --policy or --change: law that narrows it; repeatable.")
+    ] = None,
     language: Annotated[Literal["en", "fr"], typer.Option(help="Language of the sentences.")] = "en",
     as_json: AsJson = False,
 ) -> None:
@@ -56,28 +59,32 @@ def explain(
             code="input.explain",
             remedy="for example: consent-edit policy explain --change persons.0.consent=revoked",
         )
-    anew = named_policy(policy or "default") if policy or change is not None else None
+    anew = _anew(policy or ("default" if change is not None else ""), jurisdiction or [])
     if change is not None and anew is not None:
-        facts = vary(benign(stage.value, persons), dict(_difference(one) for one in change))
-        taken = decide(facts, anew)
+        taken = decide(vary(benign(stage.value, persons), differences(change, persons)), anew)
     else:
         taken = _recorded(_read(record) if record else _logged(operator, decision), anew)
-    told = account(taken, _shipped_still if anew is None else lambda part: anew, language)
+    find = finder(_in_force(operator) if operator and anew is None else None)
+    told = account(taken, lambda part: anew or find(part.policy, part.policy_digest), language)
     say(as_json, _record(taken, told), "\n".join(_lines(told, language)))
 
 
-def _difference(text: str) -> tuple[str, str | list[str]]:
-    """``PATH=WORD``, with several words between commas for a set."""
-    path, equals, word = text.partition("=")
-    if not equals or not path:
+def _anew(policy: str, jurisdictions: list[str]) -> PolicyBundle | None:
+    """The policy to decide anew with, if one is named.
+
+    Raises:
+        InputError: jurisdictions without a policy.
+    """
+    if policy:
+        codes = dict.fromkeys(jurisdictions)
+        return named_policy(policy).narrowed(Narrowing.jurisdiction(code) for code in codes)
+    if jurisdictions:
         raise InputError(
-            f"--change {text}: not of the form PATH=WORD",
+            "a recorded decision stays under the law it was decided under",
             code="input.explain",
-            remedy="as in persons.0.consent=revoked, or operations=hair,tone",
+            remedy="add --policy, to decide anew within the jurisdiction",
         )
-    if path.rpartition(".")[2] in SET_FACTS:
-        return path, [one for one in word.split(",") if one]
-    return path, word
+    return None
 
 
 def _read(name: str) -> object:
@@ -87,12 +94,12 @@ def _read(name: str) -> object:
         InputError: it cannot be read, or is none.
     """
     raw = (
-        sys.stdin.buffer.read(_MAX_RECORD_BYTES + 1)
+        sys.stdin.buffer.read(MAX_RECORD_BYTES + 1)
         if name == "-"
-        else read_file(Path(name), code="input.record", most=_MAX_RECORD_BYTES)
+        else read_file(Path(name), code="input.record", most=MAX_RECORD_BYTES)
     )
-    if len(raw) > _MAX_RECORD_BYTES:
-        raise InputError(f"a decision record is never over {_MAX_RECORD_BYTES} bytes", code="input.record")
+    if len(raw) > MAX_RECORD_BYTES:
+        raise InputError(f"a decision record is never over {MAX_RECORD_BYTES} bytes", code="input.record")
     try:
         return json.loads(raw)
     except (ValueError, RecursionError) as error:
@@ -111,6 +118,14 @@ def _logged(operator: Path | None, decision: str) -> object:
     store = operator_folder.open_store(operator)
     try:
         return store.decision(decision).get("decision")
+    except StoreUnavailable as error:
+        if error.code != "check.no-decision":
+            raise
+        raise InputError(
+            f"the log holds no decision {decision}",
+            code="input.explain",
+            remedy="consent-edit operator audit --json names one a reason",
+        ) from error
     finally:
         store.close()
 
@@ -129,13 +144,12 @@ def _recorded(record: object, anew: PolicyBundle | None) -> Decision:
         raise InputError("the decision record is nested too deep", code="input.record") from error
 
 
-def _shipped_still(decision: Decision) -> PolicyBundle | None:
-    """The policy of a decision, if it ships with this release to the letter."""
+def _in_force(folder: Path) -> PolicyBundle | None:
+    """The folder's own policy; none where it cannot be used, for then it is not what decided."""
     try:
-        bundle = PolicyBundle.shipped(decision.policy)
-    except PolicyInvalid:
+        return operator_folder.policy_in_force(folder)
+    except ConsentEditError:
         return None
-    return bundle if bundle.digest == decision.policy_digest else None
 
 
 def _record(decision: Decision, told: Account) -> dict[str, object]:
@@ -185,7 +199,7 @@ def _lines(told: Account, language: Language) -> Iterator[str]:
         yield f"{one.who[0].upper()}{one.who[1:]}{' :' if french else ':'} {plain(one.sentence)}"
         for label, said in zip(labels, (f"{one.whose} ({one.code})", one.remedy), strict=True):
             yield f"  {label:<{width}}  {plain(said)}"
-    yield from (("", *told.advice) if told.advice else ())
+    yield from ("", *"\n".join(told.advice).split("\n")) if told.advice else ()
     for title, part in zip(told.part_titles, told.parts, strict=True):
         yield f"\n{plain(title)}"
         yield from (f"  {line}" if line else "" for line in _lines(part, language))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 from consent_edit.cli.terminal import AsJson, say
 from consent_edit.consent.new_folder import new_folder
 from consent_edit.policy.authoring.writing.scaffold import name_for, new_policy
+from consent_edit.policy.shipped_names import as_argument
 
 
 def new(
@@ -26,5 +28,6 @@ def new(
             file.parent.mkdir(exist_ok=True)
             file.write_text(text, encoding="utf-8")
     made = [str(folder / name) for name in files]
-    sentence = "\n".join((*(f"made {name}" for name in made), f"next: consent-edit policy test {folder}"))
+    next_step = f"next: consent-edit policy test {shlex.quote(as_argument(folder))}"
+    sentence = "\n".join((*(f"made {name}" for name in made), next_step))
     say(as_json, {"folder": str(folder), "files": made}, sentence)

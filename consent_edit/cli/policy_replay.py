@@ -28,13 +28,30 @@ def replay(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take every recorded decision again under NEW, on its own facts, and say what would change."""
+    """Take every recorded decision again under NEW, on its own facts, and say what would change.
+
+    The jurisdictions that an operator's folder is always under narrow NEW too.
+    """
+    own = operator_folder.jurisdictions(log) if log.is_dir() else ()
     bundle = named_policy(new).narrowed(
-        Narrowing.jurisdiction(code) for code in dict.fromkeys(jurisdiction or ())
+        Narrowing.jurisdiction(code) for code in dict.fromkeys((*own, *(jurisdiction or ())))
     )
     records = _of_folder(log) if log.is_dir() else _of_file(log)
     report = replay_all(counted(records, "decisions"), bundle)
+    if report.skipped and not report.total:
+        raise _nothing(report)
     say(as_json, _facts(report), "" if as_json else "\n".join(_told(report)))
+
+
+def _nothing(report: Report) -> InputError:
+    """What to say where no record at all could be replayed."""
+    first = report.skipped[0]
+    count = sum(one.count for one in report.skipped)
+    return InputError(
+        f"none of {count:,} record(s) could be replayed; {plain(first.example)}: {plain(first.reason)}",
+        code="input.record",
+        remedy="name an operator's folder, or what assess --json printed, a line each",
+    )
 
 
 def _of_folder(folder: Path) -> Iterator[tuple[str, bytes]]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -51,6 +53,7 @@ def _case_as_json(result: CaseResult) -> dict[str, object]:
         "codes": list(result.codes),
         "missing_codes": list(result.missing),
         "unexpected_codes": list(result.unexpected),
+        "explain": shlex.join(("consent-edit", *result.explain)),
         "determining": list(result.determining),
         "not_determining": list(result.not_determining),
         "determining_too": list(result.determining_too),
@@ -69,20 +72,22 @@ def _lines(report: Report) -> list[str]:
 
 
 def _difference(result: CaseResult) -> list[str]:
-    """What was expected and did not come, and the other way round, each with its rule's sentence."""
+    """What was expected, what came of it, each rule with its sentence, and how to look into it."""
     lines = [f"FAILED {result.path}: {result.name}"]
-    for code in result.missing:
-        lines.append(_told("expected", code, result))
-    for code in result.unexpected:
-        lines.append(_told("got", code, result))
-    for rule in result.not_determining:
-        lines.append(_told("expected to determine", policy_code(rule), result))
-    for rule in result.determining_too:
-        lines.append(_told("determined", policy_code(rule), result))
-    if len(lines) == 1:
-        lines.append(f"  got       {'allowed' if result.allowed else 'refused'}")
+    lines += _told("expected", result.expected_allowed, result.expected or (), result)
+    lines += _told("got", result.allowed, result.codes, result)
+    lines += [f"  not decided by {_rule(policy_code(rule), result)}" for rule in result.not_determining]
+    lines += [f"  also decided by {_rule(policy_code(rule), result)}" for rule in result.determining_too]
+    lines.append(f"  look into it: consent-edit {shlex.join(result.explain)}")
     return lines
 
 
-def _told(what: str, code: str, result: CaseResult) -> str:
-    return f"  {what:<9} {code}: {explain(code, texts=result.texts).sentence}"
+def _told(what: str, allowed: bool, codes: Sequence[str], result: CaseResult) -> list[str]:
+    if allowed or not codes:
+        return [f"  {what:<9} {'allowed' if allowed else 'refused'}"]
+    heads = (what, *[""] * len(codes))
+    return [f"  {head:<9} refused: {_rule(code, result)}" for head, code in zip(heads, codes, strict=False)]
+
+
+def _rule(code: str, result: CaseResult) -> str:
+    return f"{code}: {explain(code, texts=result.texts).sentence}"

@@ -20,6 +20,14 @@ PINS_FILE: Final = _ROOM / "floor.lock.json"
 MIRROR_FILE: Final = _ROOM / "floor.cedar"
 
 
+def _pins() -> object:
+    """What is pinned; nothing where that cannot be read, so that nothing agrees with it."""
+    try:
+        return json.loads(PINS_FILE.read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
 def _digest_of(*files: Path) -> str:
     """``sha256:<hex>`` over the contents of files, each after its length."""
     digest = hashlib.sha256()
@@ -31,7 +39,7 @@ def _digest_of(*files: Path) -> str:
 
 _FLOOR: Final = _digest_of(*(Path(str(module.__file__)) for module in (floor, facts, vocabulary)))
 _MIRROR: Final = _digest_of(MIRROR_FILE)
-_PINS: Final = json.loads(PINS_FILE.read_bytes())
+_PINS: Final = _pins()
 
 
 def floor_digest() -> str:

@@ -29,8 +29,6 @@ _TOKEN: Final = re.compile(
     r"|(?P<other>.)",
     re.DOTALL,
 )
-
-
 _PAIRS: Final = {"(": ")", "[": "]", "{": "}"}
 
 
@@ -83,15 +81,23 @@ def check_limits(text: str) -> int:
 def unmatched_bracket(text: str) -> tuple[int, str] | None:
     """Where a bracket stands that has no counterpart, and what to do about it; none where each has one.
 
-    An opening one that is closed by another kind, or by nothing, comes before a closing one left over.
+    Behind a quote that is never closed nobody can tell.
     """
+    tokens = tuple(_TOKEN.finditer(text))
+    if any(token.group() == '"' for token in tokens):
+        return None
+    brackets = [token for token in tokens if token.lastgroup in ("open", "close")]
+    too_many_close = 2 * sum(token.lastgroup == "close" for token in brackets) > len(brackets)
     opened: list[re.Match[str]] = []
-    for token in _TOKEN.finditer(text):
+    for token in brackets:
         if token.lastgroup == "open":
             opened.append(token)
-        elif token.lastgroup == "close":
-            if not opened:
-                return token.start(), f"open a bracket for this {token.group()}, or take it out"
-            if _PAIRS[opened.pop().group()] != token.group():
-                return _unclosed(opened, token)
+        elif not opened or (too_many_close and _PAIRS[opened[-1].group()] != token.group()):
+            return token.start(), f"take the bracket {token.group()} out, or open one for it"
+        elif _PAIRS[(last := opened.pop()).group()] != token.group():
+            return _never_closed(last)
     return _never_closed(opened[-1]) if opened else None
+
+
+def _never_closed(bracket: re.Match[str]) -> tuple[int, str]:
+    return bracket.start(), f"close the bracket {bracket.group()} with {_PAIRS[bracket.group()]}"

@@ -181,10 +181,10 @@ class Decision:
         Raises:
             InputError: the record is malformed, of another version, or says what its own content belies.
         """
-        if isinstance(record, Mapping) and record.get("v") == 1:
+        if isinstance(record, Mapping) and _version(record) == 1:
             record = {**_VERSION_1, **record, "v": RECORD_VERSION}
         data = mapping(record, _RECORD_KEYS)
-        if data["v"] != RECORD_VERSION:
+        if _version(data) != RECORD_VERSION:
             raise malformed("a version that this release does not read")
         try:
             decision = cls(
@@ -231,6 +231,12 @@ def freeze_checks(checks: Sequence[object]) -> tuple[Mapping[str, JsonValue], ..
     if not all(isinstance(check, Mapping) for check in frozen):
         raise malformed("an effective check that is no object")
     return tuple(check for check in frozen if isinstance(check, Mapping))
+
+
+def _version(record: Mapping[str, object]) -> int:
+    """The version that a record says it is of; 0 for what is no version."""
+    version = record.get("v")
+    return version if type(version) is int else 0
 
 
 def _strings(value: object) -> tuple[str, ...]:

@@ -7,12 +7,17 @@ everybody and a picture summed up, is the unit over which policies are compared 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from enum import StrEnum
+from functools import lru_cache
+from itertools import product
+from typing import Final, TypeAlias
 
 from consent_edit.policy.context import FACT_NAMES, context_of
 from consent_edit.policy.facts import Facts, PersonFacts
-from consent_edit.policy.floor import RULES, FloorRule, PictureAggregate
+from consent_edit.policy.floor import RULES, FloorRule, PictureAggregate, picture_aggregate
+from consent_edit.policy.testing import benign
 from consent_edit.vocabulary import (
     Age,
     ConsentStatus,
@@ -21,7 +26,19 @@ from consent_edit.vocabulary import (
     Intent,
     Operation,
     PersonKind,
+    Recognisable,
+    Region,
 )
+
+FactValue: TypeAlias = StrEnum | frozenset[StrEnum] | bool | int
+
+_FACE: Final = benign("output", 1).persons[0]
+_NOBODY: Final = benign("input", 0).persons
+_SHARED: Final = tuple(field.name for field in fields(Facts) if field.name != "persons")
+_PERSONAL: Final = tuple(field.name for field in fields(PersonFacts))
+_SUMMED: Final = tuple(field.name for field in fields(PictureAggregate))
+_TONE: Final = frozenset({Operation.TONE})
+_SWAP: Final = frozenset({Operation.TONE, Operation.FACE_SWAP})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,3 +93,73 @@ def consistent(person: PersonFacts, picture: PictureAggregate) -> bool:
     all_there_is = (exposed, more, revealing, adult)
     summed = (picture.exposed, picture.more_exposed, picture.revealing, picture.all_adults)
     return counts and found and adults and (not alone or summed == all_there_is)
+
+
+@lru_cache(maxsize=65536)
+def _everybodys(*values: FactValue) -> Facts:
+    return Facts(**dict(zip(_SHARED, values, strict=True)), persons=_NOBODY)  # type: ignore[arg-type]
+
+
+def point_of(values: Mapping[str, FactValue]) -> Point:
+    """The point with these values, by the paths of facts; every fact must have one."""
+    own = {name: values[name] for name in _PERSONAL}
+    summed = {name: values[f"picture.{name}"] for name in _SUMMED}
+    return Point(
+        _everybodys(*(values[name] for name in _SHARED)),
+        PersonFacts(**own),  # type: ignore[arg-type]
+        PictureAggregate(**summed),  # type: ignore[arg-type]
+    )
+
+
+def realised(point: Point) -> Iterator[Facts]:
+    """Pictures with this person in them that sum up to this, the most ordinary first.
+
+    The person stands first, or last where she is ``unseen``. Of a consistent point there is one at least;
+    what others in the picture must show falls on one of them.
+    """
+    person, picture = point.person, point.picture
+    unseen = person.kind is PersonKind.UNSEEN
+    face = person.kind is PersonKind.FACE
+    swaps = face and person.consent is ConsentStatus.VERIFIED and Operation.FACE_SWAP in person.granted
+    others = [
+        replace(
+            _FACE,
+            kind=PersonKind.FACE if number < picture.faces - face else PersonKind.BODY,
+            granted=_SWAP if number < picture.swap_consents - swaps else _TONE,
+        )
+        for number in range(picture.persons - (not unseen))
+    ]
+    last = _companions(others[-1], picture) if others else ()
+    nobody = (person,) if unseen else _nobodies(picture)
+    for one, other in product(last or (None,), nobody):
+        found = (*others[:-1], *((one,) if one else ()))
+        persons = (*found, other) if unseen else (person, *found, other)
+        facts = replace(point.shared, persons=persons)
+        if picture_aggregate(facts) == picture:
+            yield facts
+
+
+def _seen(person: PersonFacts, picture: PictureAggregate) -> PersonFacts:
+    """The same, with all that somebody in the picture must show."""
+    return replace(
+        person,
+        exposure=Exposure.SUGGESTIVE if picture.exposed else Exposure.NONE,
+        exposure_change=ExposureChange.INCREASED if picture.more_exposed else ExposureChange.NONE,
+        intent=Intent.REVEALING if picture.revealing else Intent.ORDINARY,
+    )
+
+
+def _companions(plain: PersonFacts, picture: PictureAggregate) -> tuple[PersonFacts, ...]:
+    """An adult who consents; somebody too small to recognise; a minor; and each with what must be seen."""
+    small = replace(plain, recognisable=Recognisable.NO, consent=ConsentStatus.ABSENT, age=Age.UNDETERMINED)
+    each = (plain, small, replace(plain, age=Age.MINOR))
+    return (*each, *(_seen(one, picture) for one in each))
+
+
+def _nobodies(picture: PictureAggregate) -> tuple[PersonFacts, ...]:
+    """``unseen`` of whom nothing is known; with what must be seen; and as somebody who is there."""
+    (plain,) = _NOBODY
+    adult = replace(plain, consent=ConsentStatus.VERIFIED, age=Age.ADULT)
+    touched = replace(plain, touched=frozenset({Region.BODY}))
+    there = adult if picture.all_adults else touched
+    return plain, _seen(plain, picture), _seen(there, picture)

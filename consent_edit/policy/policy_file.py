@@ -35,6 +35,10 @@ RETRY_S: Final = 30.0
 """A state that failed is tried again after this long: a machine can be too busy for a rehearsal."""
 
 _FILE: Final = "policy.cedar"
+_PUT_BACK: Final = (
+    "put a policy file there that only its owner can write, in a folder that only its owner can"
+)
+_TRY: Final = "consent-edit policy check says what is wrong with it; write the new one beside it, then rename"
 _FOREIGN_HANDS: Final = stat.S_IWGRP | stat.S_IWOTH
 _OPEN: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 _LOG: Final = logging.getLogger("consent_edit.policy")
@@ -89,14 +93,14 @@ class PolicyFile:
         text = self._read(look) if isinstance(look, _Look) else None
         if text is None:
             why = look if isinstance(look, str) else "it changed while it was read"
-            raise PolicyInvalid(f"{path}: {why}", remedy="name a policy file that only its owner can write")
+            raise PolicyInvalid(f"{path}: {why}", remedy=_PUT_BACK)
         self._bundle = self._load(text)
         # Read before it settled, it is read once more: two writes within one tick of the clock look alike.
         self._taken = look if isinstance(look, _Look) and self._settled(look) else None
 
     @property
     def problem(self) -> str:
-        """Why the file as it stands is not in force; empty when it is, or is about to be."""
+        """Why the file as it stands is not in force, and what to do; empty when it is, or is about to be."""
         return self._problem
 
     def current(self) -> PolicyBundle:
@@ -178,7 +182,7 @@ class PolicyFile:
         """Take up what the file has become, if it can be; under the lock."""
         failed, again = self._failed
         if isinstance(look, str):
-            self._warn(look, look)
+            self._warn(look, look, _PUT_BACK)
         elif look == self._taken:
             self._good(look)
         elif (look != failed or time.monotonic() >= again) and self._settled(look):
@@ -188,9 +192,10 @@ class PolicyFile:
                     self._swap(self._load(text))
                     self._good(look)
             except Exception as error:  # noqa: BLE001 - whatever it is, the last good bundle stays in force
-                ours = isinstance(error, ConsentEditError)
                 self._failed = (look, time.monotonic() + RETRY_S)
-                self._warn(str(error) if ours else f"it broke loading ({type(error).__name__})", look)
+                ours = error if isinstance(error, ConsentEditError) else None
+                why = ours.message if ours else f"it broke loading ({type(error).__name__})"
+                self._warn(why, look, (ours and ours.remedy) or _TRY)
 
     def _swap(self, bundle: PolicyBundle) -> None:
         """A text that decides and explains alike leaves the bundle, and what it remembers, in place."""
@@ -198,9 +203,9 @@ class PolicyFile:
             self._bundle = bundle
             _LOG.info("%s: in force from now on is %s", self._path, bundle.digest)
 
-    def _warn(self, why: str, state: _Look | str) -> None:
+    def _warn(self, why: str, state: _Look | str, remedy: str) -> None:
         """Keep the problem; log it unless this very state was the last one logged."""
-        told = f"{self._path}: {why}; the last good policy stays in force"
+        told = f"{self._path}: {why}; the last good policy stays in force. What to do: {remedy}"
         self._problem = " ".join("".join(sign if sign.isprintable() else " " for sign in told).split())
         if state != self._warned:
             self._warned = state

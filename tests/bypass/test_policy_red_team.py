@@ -58,11 +58,9 @@ def when(condition, effect="permit", name="a"):
         f"\x1c{OPEN}",
         when('context.stage == NS::Stage::"input"'),
         when('context.`stage` == Stage::"input"'),
-        when('"\\u{d800}" == "a"'),
         when("principal.banned"),
         when("!!!!!true"),
     ],
-    ids=range(11),
 )
 def test_text_that_is_no_policy_is_an_error_of_ours(text):
     """What Cedar or the house refuses is PolicyInvalid here, and never an exception of somebody else's."""
@@ -77,9 +75,7 @@ def test_text_that_is_no_policy_is_an_error_of_ours(text):
         'context.stage == Stage::"\\u{69}nput"',
         '(if true then context else context).stage == Stage::"input"',
         '{left: context, attr: "stage"}.left.stage == Stage::"input"',
-        '{a: {b: context}}.a.b.stage == Stage::"input"',
         '{"left": {"Var": "context"}, "attr": "age"} has left && context.stage == Stage::"input"',
-        'context has stage && context.stage == Stage::"input"',
         'if context has nosuch then false else context.stage == Stage::"input"',
         '[context].contains(context) && context.stage in [Stage::"input"]',
         'context.stage is Stage && context.stage == Stage::"input"',

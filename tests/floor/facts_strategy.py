@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from consent_edit.policy.context import ENTITY_ENUMS
 from consent_edit.policy.facts import Facts, PersonFacts
+from consent_edit.policy.floor import judge
+from consent_edit.policy.testing import benign, vary
 from consent_edit.vocabulary import Checks, Environment, Operation, PersonKind, Region, Stage
 
 _found = st.sampled_from([kind for kind in PersonKind if kind is not PersonKind.UNSEEN])
@@ -26,6 +28,53 @@ any_facts = st.builds(
     st.sampled_from(Environment),
 )
 """Any facts at all: up to three persons and unseen."""
+
+_MILD = [
+    {"operations": ["tone", "background"]},
+    {"operations": ["object"]},
+    {"operations": ["restore"]},
+    {"operations": ["hair"], "persons.0.granted": ["hair"]},
+    {"operations": ["clothing"], "persons.0.granted": ["clothing"], "persons.0.touched": ["body"]},
+    {"operations": []},
+    {"environment": "demo"},
+    {"environment": "demo", "persons.0.assurance": "simulated"},
+    {"persons.0.assurance": "low"},
+    {"persons.0.assurance": "substantial"},
+    {"persons.0.age": "minor"},
+    {"persons.0.age": "undetermined"},
+    {"persons.0.photo": "none"},
+    {"persons.0.granted": []},
+    {"persons.0.identity_kept": "altered"},
+    {"persons.0.named_person": "uncovered"},
+    {"persons.0.kind": "body", "persons.0.recognisable": "no"},
+    {"persons.0.kind": "body", "persons.0.recognisable": "no", "persons.0.consent": "revoked"},
+    {"persons.0.kind": "possible_face", "persons.0.consent": "absent"},
+    {"persons.0.recognisable": "no", "persons.0.consent": "absent", "persons.0.age": "undetermined"},
+    {"persons.0.intent": "revealing"},
+    {"persons.0.exposure": "suggestive"},
+    {"persons.0.exposure_change": "increased"},
+    {"persons.unseen.named_person": "uncovered"},
+]
+_PICTURES = [benign(stage, persons) for stage in ("input", "preview", "output") for persons in (1, 2, 3)]
+
+
+def _differing(facts: Facts, differences: list[tuple[dict, int]]) -> Facts:
+    """Each difference on a person of the picture; the floor's business is not asked."""
+    for difference, person in differences:
+        index = person % (len(facts.persons) - 1)
+        facts = vary(facts, {path.replace(".0.", f".{index}."): word for path, word in difference.items()})
+    return facts
+
+
+near_facts = st.builds(
+    _differing,
+    st.sampled_from(_PICTURES),
+    st.lists(st.tuples(st.sampled_from(_MILD), st.integers(0, 2)), max_size=3),
+)
+"""Up to three differences from an edit that everybody consented to; the floor lets most of them through."""
+
+let_through = near_facts.filter(lambda facts: not judge(facts))
+"""Facts on which the floor is silent, so that whatever refuses is the operator's."""
 
 _FIELD_OF = {
     "Stage": "stage",

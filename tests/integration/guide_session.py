@@ -1,4 +1,4 @@
-"""The commands of a guide page, run in order in one shell, beside what the page says they print."""
+"""What a guide page has its reader run, run in order in one folder, beside what the page says is printed."""
 
 from __future__ import annotations
 
@@ -12,22 +12,26 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-_BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"^```(console|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_END = "END-OF-PYTHON"
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
 class Step:
-    """One command with its continuation lines, and the output stated below it."""
+    """One command with its continuation lines and the output stated below it; or Python, which has none."""
 
     command: str
     output: str
 
 
 def steps_of(page: str) -> list[Step]:
-    """Every command of the page's console blocks: `$ ` begins one, `> ` goes on, the rest is output."""
+    """What the page has run: in a console block `$ ` begins a command, `> ` goes on, the rest is output."""
     steps: list[Step] = []
-    for block in _BLOCK.findall(page):
+    for language, block in _BLOCK.findall(page):
+        if language == "python":
+            steps.append(Step(f"python - <<'{_END}'\n{block}{_END}", ""))
+            continue
         parts = re.split(r"^\$ ", block, flags=re.MULTILINE)
         if parts[0]:
             raise ValueError(f"a console block begins with output: {parts[0]}")
@@ -45,9 +49,10 @@ def run(steps: list[Step], folder: Path) -> list[str]:
     A command that fails must be followed by ``echo $?``.
     """
     (folder / "bin").mkdir()
-    command = folder / "bin" / "consent-edit"
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m consent_edit "$@"\n')
-    command.chmod(0o755)
+    for name, options in (("consent-edit", "-m consent_edit"), ("python", "")):
+        command = folder / "bin" / name
+        command.write_text(f'#!/bin/sh\nexec "{sys.executable}" {options} "$@"\n')
+        command.chmod(0o755)
     (folder / "work").mkdir()
     mark = secrets.token_hex(8)
     script = "".join(
@@ -90,13 +95,16 @@ def renewed(page: str, printed: list[str]) -> str:
 
     def block(match: re.Match[str]) -> str:
         lines = []
-        for step, output in itertools.islice(left, len(steps_of(match[0]))):
+        here = list(itertools.islice(left, len(steps_of(match[0]))))
+        if match[1] == "python":
+            return match[0]
+        for step, output in here:
             first, *further = step.command.split("\n")
             lines += [f"$ {first}", *(f"> {line}".rstrip() for line in further), *output.splitlines()]
         return "\n".join(("```console", *lines, "```"))
 
     text = _BLOCK.sub(block, page)
-    return re.sub(r"\(\d+ s\)", "(… s)", re.sub(r"sha256:[0-9a-f]{64}", "sha256:…", text))
+    return re.sub(r"\(\d+ s\)", "(… s)", re.sub(r"sha256:[0-9a-f]{12,64}…?", "sha256:…", text))
 
 
 if __name__ == "__main__":  # python tests/integration/guide_session.py docs/guide/PAGE.md writes it anew

@@ -38,10 +38,13 @@ def test_every_page_is_in_the_index() -> None:
 
 
 def test_a_page_is_read_as_written() -> None:
-    """Commands, what goes on with them, and their output; blocks of another language are none."""
+    """Commands, what goes on with them, and their output; Python is run too, another language is not."""
     page = "```console\n$ a <<'E'\n>\n> b\n> E\nout\n\n$ c\n```\n"
     page += "```sh\n$ d\n```\n```console\n$ e\n> not f\n```\n"
-    assert steps_of(page) == [Step("a <<'E'\n\nb\nE", "out\n"), Step("c", ""), Step("e\nnot f", "")]
+    console = [Step("a <<'E'\n\nb\nE", "out\n"), Step("c", ""), Step("e\nnot f", "")]
+    assert steps_of(page) == console
+    (python,) = steps_of("```python\ng()\n```\n")
+    assert python.command.splitlines()[1:-1] == ["g()"]
     with pytest.raises(ValueError, match="begins with output"):
         steps_of("```console\nout\n```\n")
 
@@ -64,9 +67,18 @@ def test_a_command_that_fails_unsaid_is_not_passed_over(tmp_path: Path) -> None:
     assert run([Step("(exit 7)", ""), Step("echo $?", "7")], tmp_path / "again") == ["", "7"]
 
 
+def test_python_is_run_where_it_stands(tmp_path: Path) -> None:
+    """It sees what the commands before it left, a later command sees what it left, and breaking is told."""
+    page = "```console\n$ echo 7 > seven\n```\n```python\nopen('eight', 'w').write('8')\nopen('seven')\n```\n"
+    assert run(steps_of(page + "```console\n$ cat eight\n8\n```\n"), tmp_path) == ["", "", "8"]
+    (tmp_path / "again").mkdir()
+    with pytest.raises(ValueError, match="NameError"):
+        run(steps_of("```python\nnobody_wrote_this()\n```\n"), tmp_path / "again")
+
+
 def test_a_page_written_anew_says_what_was_printed() -> None:
     """So that a page can follow the commands when they change, without a slip of the hand."""
-    page = "text\n```console\n$ a\n> b\nold\n$ c\n```\n"
-    assert renewed(page, [f"sha256:{'0' * 64} (3 s)", "new"]) == (
-        "text\n```console\n$ a\n> b\nsha256:… (… s)\n$ c\nnew\n```\n"
+    page = "text\n```console\n$ a\n> b\nold\n```\n```python\nd()\n```\n```console\n$ c\n```\n"
+    assert renewed(page, [f"sha256:{'0' * 64} (3 s)", "", "new"]) == (
+        "text\n```console\n$ a\n> b\nsha256:… (… s)\n```\n```python\nd()\n```\n```console\n$ c\nnew\n```\n"
     )

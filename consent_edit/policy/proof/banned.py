@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from consent_edit.errors import CheckFailed
-from consent_edit.policy.proof.space import FactValue, Values
+from consent_edit.policy.points import FactValue
+from consent_edit.policy.proof.space import Values
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from enum import StrEnum
 from typing import Final, TypeAlias
 
 from consent_edit.errors import CheckFailed
-from consent_edit.policy.proof.space import FactValue, Values, word_of
+from consent_edit.policy.points import FactValue
+from consent_edit.policy.proof.space import Values, word_of
 from consent_edit.policy.terms import (
     Attribute,
     Binary,

@@ -22,10 +22,10 @@ from typing import Final, TypeAlias
 from consent_edit.policy.context import context_of
 from consent_edit.policy.facts import Facts, PersonFacts
 from consent_edit.policy.floor import FloorFinding, PictureAggregate, picture_aggregate
-from consent_edit.policy.points import Point, consistent
+from consent_edit.policy.points import FactValue, Point, consistent, realised
 from consent_edit.policy.proof.banned import BANNED
 from consent_edit.policy.proof.mirror import Mirror
-from consent_edit.policy.proof.space import PERSONAL, SHARED, Fact, FactValue, Set, Word, values_of
+from consent_edit.policy.proof.space import PERSONAL, SHARED, Fact, Set, Word, values_of
 from consent_edit.policy.proof.table import Findings
 from consent_edit.policy.proof.words import told
 from consent_edit.policy.testing import benign
@@ -194,35 +194,6 @@ def _listed(facts: Facts, picture: PictureAggregate) -> str:
     return " / ".join(told(values_of(Point(facts, person, picture))) for person in facts.persons)
 
 
-def _realised(person: PersonFacts, picture: PictureAggregate) -> Facts:
-    """3.: a picture with this person in it that sums up to this, if there is any."""
-    unseen = person.kind is PersonKind.UNSEEN
-    face = person.kind is PersonKind.FACE
-    swaps = face and person.consent is ConsentStatus.VERIFIED and Operation.FACE_SWAP in person.granted
-    adult = replace(_FACE, granted=_NO_SWAP)
-    companions = [
-        replace(
-            adult,
-            kind=PersonKind.FACE if number < picture.faces - face else PersonKind.BODY,
-            granted=_SWAP if number < picture.swap_consents - swaps else _NO_SWAP,
-        )
-        for number in range(picture.persons - (not unseen))
-    ]
-    # What is found falls on unseen, or if that is the person herself on a companion; so does being no adult.
-    bearer = replace(adult, kind=PersonKind.UNSEEN) if not unseen else (companions or [person])[0]
-    bearer = replace(
-        bearer,
-        exposure=Exposure.SUGGESTIVE if picture.exposed else Exposure.NONE,
-        exposure_change=ExposureChange.INCREASED if picture.more_exposed else ExposureChange.NONE,
-        intent=Intent.REVEALING if picture.revealing else Intent.ORDINARY,
-        age=Age.ADULT if picture.all_adults else Age.MINOR,
-        touched=frozenset() if picture.all_adults else frozenset({Region.BODY}),
-    )
-    if not unseen:
-        return _picture(person, *companions, bearer)
-    return _picture(*([bearer, *companions[1:]] if companions else []), person)
-
-
 def check_points(fits: Callable[[PersonFacts, PictureAggregate], bool] = consistent) -> Findings:
     """3.: every consistent point stands in a real picture."""
     count = 0
@@ -239,7 +210,7 @@ def check_points(fits: Callable[[PersonFacts, PictureAggregate], bool] = consist
         for picture in sums:
             if fits(person, picture):
                 count += 1
-                if picture_aggregate(_realised(person, picture)) != picture:
+                if next(realised(Point(_BASE, person, picture)), None) is None:
                     wrong.append(f"no picture is like that: {told(values_of(Point(_BASE, person, picture)))}")
     return Findings(count, tuple(wrong))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from typing import TypeVar
 
 from consent_edit.encoding import JsonValue
 from consent_edit.errors import CheckFailed
@@ -42,6 +43,7 @@ from consent_edit.policy.proof.table import Findings, banned_product, build, com
 from consent_edit.policy.terms import RuleTerm
 
 Progress = Callable[[str], None]
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +161,17 @@ def policy_claims(
             yield narrowing_claim(narrowed.name, bundle.rules, narrowed.rules)
 
 
+def _claims(
+    bundles: Iterable[PolicyBundle], narrowings: Sequence[Narrowing], mirror: Mirror
+) -> tuple[Claim, ...]:
+    return (
+        *floor_claims(mirror.rules),
+        *twin_claims(mirror.rules, floor_source()),
+        *weakened_claims(mirror.rules),
+        *policy_claims(bundles, narrowings, mirror.rules),
+    )
+
+
 def _enumerate(mirror: Mirror, evidence: Evidence) -> Findings:
     rules = python_rules()
     return (
@@ -186,30 +199,20 @@ def prove_floor(
         PolicyInvalid: a narrowing cannot be laid over a bundle.
     """
     started = time.monotonic()
-    progress("structure")
-    structure = read_structure(package_texts())
-    progress("table")
-    mirror = the_mirror()
+
+    def part(name: str, done: Callable[[], _T]) -> _T:
+        progress(name)
+        return done()
+
+    structure = part("structure", lambda: read_structure(package_texts()))
+    mirror = part("table", the_mirror)
     evidence = Evidence(build(mirror), summed_pictures(), judged(mirror))
-    progress("both floors")
-    enumeration = _enumerate(mirror, evidence)
-    progress("solver")
-    claims = (
-        *floor_claims(mirror.rules),
-        *twin_claims(mirror.rules, floor_source()),
-        *weakened_claims(mirror.rules),
-        *policy_claims(bundles, narrowings, mirror.rules),
-    )
-    progress("changed mirrors")
-    cedar = try_cedar(mirror.rules, evidence.tables, same_rule)
-    progress("changed floors")
-    python = try_python(evidence)
     return Proof(
         structure=structure,
-        enumeration=enumeration,
-        claims=claims,
-        cedar=cedar,
-        python=python,
+        enumeration=part("both floors", lambda: _enumerate(mirror, evidence)),
+        claims=part("solver", lambda: _claims(bundles, narrowings, mirror)),
+        cedar=part("changed mirrors", lambda: try_cedar(mirror.rules, evidence.tables, same_rule)),
+        python=part("changed floors", lambda: try_python(evidence)),
         digests=_digests(),
         seconds=time.monotonic() - started,
     )

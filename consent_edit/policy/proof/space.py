@@ -16,10 +16,9 @@ from typing import Final, TypeAlias, get_args, get_type_hints
 from consent_edit.errors import CheckFailed
 from consent_edit.policy.facts import Facts, PersonFacts
 from consent_edit.policy.floor import PictureAggregate, picture_aggregate
-from consent_edit.policy.points import Point, consistent
+from consent_edit.policy.points import FactValue, Point, consistent, point_of
 from consent_edit.policy.testing import benign
 
-FactValue: TypeAlias = StrEnum | frozenset[StrEnum] | bool | int
 Values: TypeAlias = Mapping[str, FactValue]
 """Path of a fact (``stage``, ``consent``, ``picture.faces``) -> its value."""
 
@@ -82,22 +81,6 @@ def values_of(point: Point) -> dict[str, FactValue]:
     """A point, fact by fact."""
     owners = ((SHARED, point.shared, ""), (PERSONAL, point.person, ""), (SUMMED, point.picture, PICTURE))
     return {path: getattr(owner, path.removeprefix(cut)) for names, owner, cut in owners for path in names}
-
-
-@lru_cache(maxsize=65536)
-def _shared(*values: FactValue) -> Facts:
-    return Facts(**dict(zip(SHARED, values, strict=True)), persons=benign("input", 0).persons)  # type: ignore[arg-type]
-
-
-def point_of(values: Values) -> Point:
-    """The point with these values; every fact must have one."""
-    person = {path: values[path] for path in PERSONAL}
-    picture = {path.removeprefix(PICTURE): values[path] for path in SUMMED}
-    return Point(
-        _shared(*(values[path] for path in SHARED)),
-        PersonFacts(**person),  # type: ignore[arg-type]
-        PictureAggregate(**picture),  # type: ignore[arg-type]
-    )
 
 
 def _benign() -> Values:

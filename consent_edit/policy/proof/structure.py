@@ -1,10 +1,11 @@
 """The structure: no way into the floor, and none around it, read off the source of the whole package.
 
-1. Nothing accepts a floor: no parameter, field, option or variable of the environment is named for it, typed
-   for its rules, or has a part of it for a default. Digests of it are plain text and may be handed on.
+1. Nothing accepts a floor, by name and by type: no parameter, field, option or variable of the environment is
+   named for it, typed for its rules, or has a part of it for a default. Digests of it are plain text.
 2. The floor stands alone: it imports the facts and the vocabulary, keeps no state, and its rules are fixed.
 3. Nothing reaches into it: no assignment, deletion, ``setattr`` or reload changes what it holds.
-4. It is asked: by the decision, again by the Decision itself, and again by the gate at admission and release.
+4. It is asked: by the decision, again by the Decision itself, and again by the gate at admission and release;
+   what it finds reaches every way out of them, whole and under no condition (asked.py).
 5. Its mirror is hashed (digests.py) and otherwise read by the proof alone.
 6. Nothing on the way of an edit imports the proof, or what authors use.
 
@@ -20,6 +21,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from consent_edit.policy.proof.asked import ASKERS, asked
 from consent_edit.policy.proof.sources import FLOOR, Module, Texts, called, imported, parsed
 
 Looked: TypeAlias = tuple[str, str]
@@ -42,7 +44,6 @@ _FLOOR_IMPORTS: Final = frozenset(
 _FLOOR_CALLS: Final = frozenset({"frozenset", "dataclass"})
 _ITS_NAMES: Final = frozenset({"judge", "RULES", "picture_aggregate", "recognisable_face", "consent_counts"})
 _CHANGERS: Final = frozenset({"setattr", "delattr", "vars", "reload", "__setattr__", "__delattr__", "update"})
-_Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def read_structure(texts: Texts) -> Structure:
         _accepts_no_floor,
         _stands_alone,
         _reached_into,
-        _is_asked,
+        asked,
         _mirror_unread,
         _no_proof,
     )
@@ -79,7 +80,7 @@ def read_structure(texts: Texts) -> Structure:
         for check in checks
         for _, what in check(module)
     ]
-    missing = [name for name in (FLOOR, *_ASKERS) if name not in texts]
+    missing = [name for name in (FLOOR, *ASKERS) if name not in texts]
     found = (*(what for what in looked if what), *(f"{name} is missing" for name in missing))
     return Structure(len(looked), tuple(found))
 
@@ -202,52 +203,6 @@ def _reached_into(module: Module) -> Iterator[Looked]:
     if not module.within(_PROOF):
         for text in module.strings:
             yield "name", f"line {text.lineno}: names the floor's module" if text.value == FLOOR else ""
-
-
-def _asks(module: Module, function: _Function, callee: str) -> bool:
-    """Whether a function calls the floor's judge, or another function of its own module."""
-    calls = [node for node in ast.walk(function) if isinstance(node, ast.Call)]
-    if callee == "judge":
-        return any(module.calls_judge(call) for call in calls)
-    return any(isinstance(call.func, ast.Name) and call.func.id == callee for call in calls)
-
-
-def _refuses(module: Module, function: _Function) -> bool:
-    """Whether whatever the judge finds, be it alone or among other reasons, leads to a refusal."""
-    for node in ast.walk(function):
-        if isinstance(node, ast.If):
-            either = (
-                node.test.values
-                if isinstance(node.test, ast.BoolOp) and isinstance(node.test.op, ast.Or)
-                else [node.test]
-            )
-            refused = ast.unparse(node.body[0]).startswith(("self.refuse(", "raise "))
-            if refused and any(module.calls_judge(reason) for reason in either):
-                return True
-    return False
-
-
-_ASKERS: Final = {
-    "consent_edit.policy.decision": (
-        ("_house_findings", "judge"),
-        ("_judged", "_house_findings"),
-        ("_decide", "_judged"),
-        ("decide", "_decide"),
-    ),
-    "consent_edit.policy.outcome": (("__post_init__", "judge"),),
-    "consent_edit.gate": (("admit", "refuses"), ("_release", "refuses")),
-}
-
-
-def _is_asked(module: Module) -> Iterator[Looked]:
-    """4."""
-    functions = {node.name: node for node in module.nodes if isinstance(node, _Function)}
-    for name, callee in _ASKERS.get(module.name, ()):
-        function = functions.get(name)
-        asked = function is not None and (
-            _refuses(module, function) if callee == "refuses" else _asks(module, function, callee)
-        )
-        yield name, "" if asked else f"{name} does not ask the floor"
 
 
 def _mirror_unread(module: Module) -> Iterator[Looked]:

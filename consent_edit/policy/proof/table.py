@@ -24,7 +24,7 @@ from consent_edit.errors import CheckFailed
 from consent_edit.policy import floor
 from consent_edit.policy.facts import Facts, PersonFacts
 from consent_edit.policy.floor import FloorRule, PictureAggregate
-from consent_edit.policy.points import Point
+from consent_edit.policy.points import FactValue, Point, point_of
 from consent_edit.policy.proof.banned import BANNED, Banned
 from consent_edit.policy.proof.evaluate import holds
 from consent_edit.policy.proof.footprint import (
@@ -41,12 +41,10 @@ from consent_edit.policy.proof.space import (
     NUMBERS,
     SUMMED,
     Count,
-    FactValue,
     Set,
     Values,
     choices,
     completed,
-    point_of,
     subsets,
     values_of,
 )

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final
 
-from consent_edit.policy.proof.space import BENIGN, FACTS, PICTURE, FactValue, Values
+from consent_edit.policy.points import FactValue
+from consent_edit.policy.proof.space import BENIGN, FACTS, PICTURE, Values
 from consent_edit.policy.terms import (
     Attribute,
     Binary,

@@ -50,7 +50,8 @@ def test_what_was_decided_by_stage(folder):
     said = facts(folder)
     assert said["decisions"] == 5
     assert said["by_stage"] == {
-        "assessed": {"input": 2},
+        "would_admit": {"input": 1},
+        "would_refuse": {"input": 1},
         "refused": {"input": 1},
         "released": {"output": 1},
         "broke_off": {"input": 1},
@@ -66,6 +67,7 @@ def test_reasons_with_their_sentences(folder):
     assert told["consent.revoked"]["count"] == 2 and told["check.edit-failed"]["count"] == 1
     assert "withdrawn" in told["consent.revoked"]["sentence"]
     assert told["policy.no-tone"]["sentence"].startswith("No tone")
+    assert (told["consent.revoked"]["example"], told["policy.no-tone"]["example"]) == ("d-1", "d-2")
 
 
 def test_what_shadows_would_have_done(folder):
@@ -156,7 +158,8 @@ def test_records_of_earlier_releases(folder):
 def test_people_read_it_on_a_terminal(folder):
     """Plain aligned lines, without a control character that a rule's author put into his words."""
     text = run(folder).stdout
-    assert "assessments" in text and "would have refused 3" in text and "under another policy" in text
+    assert "assessed: would be admitted         1" in text and "assessed: would be refused          1" in text
+    assert "would have refused 3" in text and "under another policy" in text
     assert all(line.isprintable() for line in text.splitlines())
 
 

@@ -49,8 +49,7 @@ def test_check_of_a_valid_policy(file: Path) -> None:
     assert len(lines) == 5 + 2 * len(told)
     assert told == [
         "warning: there is no test file beside it",
-        "warning: all: it does not say everything in French",
-        "warning: increase: it does not say everything in French",
+        "warning: all, increase: it does not say everything in French",
         "warning: increase: it refuses without a next step",
         'warning: increase: it names a bad value, so ExposureChange::"undetermined" slips through',
     ]
@@ -95,6 +94,22 @@ def test_check_of_an_invalid_policy_shows_the_line(file: Path) -> None:
     assert error.remedy
 
 
+def test_each_fault_has_its_next_step(file: Path) -> None:
+    """A missing name, an open bracket, a word without its type."""
+    scope = "permit (principal, action, resource)"
+    file.write_text(
+        f'@reason("r") {scope};\n@id("b") @reason("r") {scope} when {{ (context.picture.exposed }};\n'
+        f'@id("c") @reason("r") {scope} when {{ context.age == "minor" }};\n'
+    )
+    error = ran("check", ".").exception
+    assert isinstance(error, PolicyInvalid)
+    assert error.message.splitlines()[2].startswith("policy.cedar:2:67: a policy ends inside a bracket")
+    add, close, write = error.remedy.split("; ")
+    assert add.startswith('add @id("…")')
+    assert close == "close the bracket ( with )"
+    assert write == 'write Age::"minor"'
+
+
 def test_check_of_a_policy_without_rules(file: Path) -> None:
     """No rule has a place; the file is named all the same."""
     file.write_text("// nothing\n")
@@ -137,7 +152,13 @@ def test_fmt_never_touches_what_ships(file: Path) -> None:
     """A name is no path: the installed policies are nobody's to lay out."""
     done = ran("fmt", "strict")
     assert isinstance(done.exception, PolicyInvalid)
-    assert "no such file" in done.exception.message
+    assert "strict ships" in done.exception.message
+    missing = ran("fmt", "nowhere").exception
+    assert isinstance(missing, PolicyInvalid)
+    assert (missing.message, missing.remedy) == (
+        "there is no policy nowhere",
+        "name a policy file or its folder",
+    )
 
 
 def test_check_prints_no_control_characters(file: Path) -> None:

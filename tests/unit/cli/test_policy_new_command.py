@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,17 @@ def test_check_test_and_fmt_pass_at_once(start: tuple[str, ...]) -> None:
     assert ran("check", "studio", "--strict").exit_code == 0
     assert ran("test", "studio").exit_code == 0
     assert ran("fmt", "studio", "--check").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("folder", "told"), [("default", "./default"), ("eu", "./eu"), ("my studio", "'my studio'")]
+)
+def test_the_next_step_is_about_the_new_folder(folder: str, told: str) -> None:
+    """A word that ships would test what ships; a space would make two words of one."""
+    done = ran("new", folder)
+    assert done.output.splitlines()[-1] == f"next: consent-edit policy test {told}"
+    (word,) = shlex.split(told)
+    assert ran("test", word).output == "8 passed, 0 failed\n"
 
 
 def test_as_json() -> None:

@@ -135,5 +135,23 @@ def test_progress_is_for_terminals(monkeypatch, capsys, watched):
 def test_line_is_never_read_whole_when_it_is_too_long(records, monkeypatch):
     """A line beyond the bound is passed over piece by piece; the next ones keep their numbers."""
     monkeypatch.setattr(policy_replay, "MAX_RECORD_BYTES", 64)
-    said = facts(records, "default")
-    assert said["replayed"] == 0 and said["skipped"][0]["count"] == 6
+    with pytest.raises(InputError) as caught:
+        run(records, "default")
+    assert "none of 6 record(s)" in caught.value.message
+
+
+def test_nothing_that_could_be_replayed_is_bad_input(tmp_path):
+    """Records that are none must not look like a policy that changes nothing."""
+    (tmp_path / "wrong.jsonl").write_text("no json\n{}\n")
+    with pytest.raises(InputError) as caught:
+        run(tmp_path / "wrong.jsonl", "default")
+    assert caught.value.exit_code == 2 and "line 1" in caught.value.message and caught.value.remedy
+
+
+def test_jurisdictions_of_the_folder_stay_in_force(tmp_path, strict):
+    """What always narrows the operator's policy narrows the new one too, and the name says so."""
+    folder = made(tmp_path, jurisdictions=("eu",))
+    write(folder, kept(Event.ASSESSMENT, benign("input")))
+    said = facts(folder, strict, "--jurisdiction", "uk", "--jurisdiction", "eu")
+    assert said["policy"] == "next+eu+uk"
+    assert "under next+eu (" in run(folder, strict)

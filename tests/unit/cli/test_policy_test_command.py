@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ POLICY = (
     '@id("increase") @reason("More is shown.") forbid (principal, action, resource)\n'
     'unless { context.exposure_change == ExposureChange::"none" };\n'
 )
+BENIGN = "consent-edit policy explain --policy . --stage output --change checks=complete"
 
 
 def ran(*words: str) -> Result:
@@ -57,15 +59,53 @@ def test_what_fails_is_told(folder: Path) -> None:
     assert done.exit_code == 5
     assert done.output.splitlines() == [
         "FAILED tests/a.test.yaml: wrong code",
-        "  expected  floor.foreign-identity: The result shows a face that no consent in this request covers.",
-        "  got       policy.increase: More is shown.",
+        "  expected  refused: floor.foreign-identity: "
+        "The result shows a face that no consent in this request covers.",
+        "  got       refused: policy.increase: More is shown.",
+        "  look into it: consent-edit policy explain --policy . --stage output "
+        "--change persons.0.exposure_change=increased",
         "FAILED tests/a.test.yaml: wrong rule",
-        "  expected to determine policy.increase: More is shown.",
-        "  determined policy.all: r",
-        "FAILED tests/a.test.yaml: wrong way",
+        "  expected  allowed",
         "  got       allowed",
+        "  not decided by policy.increase: More is shown.",
+        "  also decided by policy.all: r",
+        f"  look into it: {BENIGN}",
+        "FAILED tests/a.test.yaml: wrong way",
+        "  expected  refused",
+        "  got       allowed",
+        f"  look into it: {BENIGN}",
         "1 passed, 3 failed",
     ]
+
+
+def test_two_codes_stand_one_below_the_other(folder: Path) -> None:
+    """Whatever was right among them too."""
+    put(folder, "name: n, change: {persons.0.exposure_change: increased, checks: incomplete}, codes: []")
+    lines = ran().output.splitlines()
+    assert lines[1] == "  expected  allowed"
+    assert lines[2].startswith("  got       refused: floor.checks-incomplete: ")
+    assert lines[3] == "            refused: policy.increase: More is shown."
+
+
+def test_the_command_that_is_told_reproduces_the_case(folder: Path) -> None:
+    """What it decides is what the case got."""
+    change = "persons: 2, change: {persons.1.exposure_change: increased}"
+    put(folder, f"name: n, stage: input, {change}, jurisdictions: [uk], codes: []")
+    words = shlex.split(ran().output.splitlines()[-3].partition(": ")[2])
+    assert words[:2] == ["consent-edit", "policy"]
+    told = CliRunner().invoke(policy.app, [*words[2:], "--json"])
+    assert told.exit_code == 0
+    assert '"policy.increase"' in told.output
+    assert '"policy.uk-no-increase"' in told.output
+
+
+def test_a_path_with_a_space_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the command that is told, so that it can be copied."""
+    (tmp_path / "my studio" / "tests").mkdir(parents=True)
+    (tmp_path / "my studio" / "policy.cedar").write_text(POLICY)
+    put(tmp_path / "my studio", "name: n, allowed: no")
+    monkeypatch.chdir(tmp_path)
+    assert "--policy 'my studio' --stage" in ran().output
 
 
 def test_what_fails_prints_no_control_characters(folder: Path) -> None:
@@ -96,6 +136,7 @@ def test_as_json(folder: Path) -> None:
         "codes": [],
         "missing_codes": ["floor.hands-off"],
         "unexpected_codes": [],
+        "explain": BENIGN,
         "determining": ["all"],
         "not_determining": [],
         "determining_too": [],

@@ -222,6 +222,8 @@ def test_a_failed_decision_replays_as_what_it_would_have_been() -> None:
     [
         {"v": 1, "extra": 1},
         {"v": 3},
+        {"v": True},
+        {"v": 2.0},
         {"v": None},
         {"allowed": True},
         {"stage": "input"},

@@ -15,6 +15,7 @@ from consent_edit.policy.bundle import Narrowing, PolicyBundle
 from consent_edit.policy.decision import decide
 from consent_edit.policy.engine import format_text
 from consent_edit.policy.facts import Facts, PersonFacts
+from consent_edit.policy.terms import Effect, reads
 from consent_edit.policy.testing import benign, vary
 from consent_edit.shipped import shipped
 from consent_edit.vocabulary import (
@@ -245,3 +246,54 @@ def test_strict_takes_nobody_else_in_the_picture() -> None:
     for stage, kind in itertools.product(STAGES, ("face", "possible_face", "body")):
         facts = vary(benign(stage, persons=2), {"persons.1.kind": kind})
         assert "policy.one-person-only" in {code for code, _ in bundle.refusals(facts)}
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_a_sentence_about_restoration_belongs_to_a_rule_that_reads_it(name: str) -> None:
+    """Who is refused is told what the rule looked at, and in French by one word throughout."""
+    bundle = own(name)
+    for rule, said in zip(bundle.rules, bundle.texts, strict=True):
+        if "restoration" in said.reason and rule.effect is Effect.FORBID:
+            read = reads(rule) or frozenset()
+            assert read & {"operations", "touched"}, rule.id
+    assert "remise en état" not in bundle.text
+
+
+@pytest.mark.parametrize("name", CODES)
+def test_a_jurisdiction_lists_where_it_goes_further_than_the_law(name: str) -> None:
+    """Place by place, and the reading of the law is called the project's own."""
+    readme = (FOLDERS[name] / "README.md").read_text(encoding="utf-8")
+    further = readme.partition("go further in ")[2].partition("##")[0]
+    assert further.count("\n- ") >= 3
+    assert "An engineering reading, and no legal advice" in readme
+
+
+def over_anything(change: dict[str, str | list[str]], *, stage: str = "output") -> dict[str, set[str]]:
+    """The codes of each jurisdiction alone, of what a change would have it refuse."""
+    allows = PolicyBundle.from_text('@id("all") @reason("r") permit (principal, action, resource);')
+    facts = vary(benign(stage), change)
+    laid = {code: allows.narrowed([Narrowing.jurisdiction(code)]) for code in CODES}
+    return {code: {refused for refused, _ in bundle.refusals(facts)} for code, bundle in laid.items()}
+
+
+SWIMWEAR: dict[str, str | list[str]] = {"persons.0.exposure": "suggestive", "persons.0.granted": ["swimwear"]}
+
+
+def test_the_places_that_the_jurisdictions_list_are_so() -> None:
+    """What the READMEs say of swimwear, of a grant, an assurance, an age and of what cannot be read."""
+    granted = over_anything(SWIMWEAR)
+    assert granted == {"eu": set(), "uk": set()}
+    for lacking in (
+        {"persons.0.granted": []},
+        {"persons.0.photo": "none"},
+        {"persons.0.assurance": "low"},
+        {"persons.0.age": "undetermined"},
+    ):
+        found = over_anything(SWIMWEAR | lacking)
+        assert found["eu"], lacking
+        assert not found["uk"], lacking
+    more = over_anything(SWIMWEAR | {"persons.0.exposure_change": "increased"})
+    assert not more["eu"]
+    assert more["uk"] == {"policy.uk-no-increase", "policy.uk-suggestive-result"}
+    for fact in ("exposure", "exposure_change", "intent"):
+        assert all(over_anything({f"persons.0.{fact}": "undetermined"}).values()), fact

@@ -292,7 +292,7 @@ SAID = {"fifo": "regular", "link-to-a-device": "regular", "too-long": "bytes", "
 def test_a_spoiled_file_leaves_the_last_good_policy(
     spoiled: str, path: Path, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The bundle stays, the problem is named, one warning is logged, and a repair is taken up."""
+    """The bundle stays, the problem and the next step are told, one warning is logged, a repair counts."""
     caplog.set_level(logging.INFO, "consent_edit.policy")
     file = settled(path, clock)
     before = file.current()
@@ -302,6 +302,8 @@ def test_a_spoiled_file_leaves_the_last_good_policy(
         assert file.current() is before
     assert str(path) in file.problem
     assert SAID.get(spoiled, "") in file.problem
+    assert ". What to do: " in file.problem
+    assert len(file.problem.partition(". What to do: ")[2]) > 20
     assert "\n" not in file.problem
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     if path.is_dir():
@@ -524,5 +526,6 @@ def test_a_change_that_clashes_with_a_jurisdiction_is_not_taken_up(path: Path, c
     clock.pass_()
     assert file.current() is first
     assert "does not go with eu" in file.problem
+    assert file.problem.endswith("another @id, or take the jurisdiction out")
     with pytest.raises(PolicyInvalid, match="does not go with eu"):
         PolicyFile(path, [eu])

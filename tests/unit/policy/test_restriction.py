@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from consent_edit.errors import ArgumentRejected
+from consent_edit.operator import Operator
 from consent_edit.policy import restriction as module
 from consent_edit.policy.bundle import PolicyBundle
 from consent_edit.policy.decision import Decision, decide, public_view, replay
@@ -23,7 +26,11 @@ from consent_edit.policy.restriction import MAX_OVERDUE, MAX_RUNNING, Restrictio
 from consent_edit.policy.testing import benign, vary
 from consent_edit.vocabulary import ConsentStatus, Exposure, Operation, Stage
 
-PERMIT_ALL = PolicyBundle.from_text('@id("all") @reason("r") permit (principal, action, resource);')
+sys.path.append(str(Path(__file__).parents[2] / "floor"))
+from facts_strategy import any_facts, let_through, near_facts, policies
+
+PERMIT = '@id("all") @reason("r") permit (principal, action, resource);'
+PERMIT_ALL = PolicyBundle.from_text(PERMIT)
 NO_HAIR = PolicyBundle.from_text(
     '@id("all") @reason("r") permit (principal, action, resource);'
     '@id("no-hair") @reason("No hair.") forbid (principal, action, resource) '
@@ -475,17 +482,62 @@ def acting(act: Any) -> Callable[[Facts], Any]:
     return lambda facts: act() if callable(act) else act
 
 
-@settings(max_examples=60, deadline=None)
-@given(
-    st.sampled_from([benign(), benign("input", 2), NUDE, UNKNOWN, vary(benign(), {"operations": ["hair"]})]),
-    st.lists(anything, max_size=3),
+FACTS = st.one_of(
+    let_through, near_facts, any_facts, st.sampled_from([benign("input", 2), NUDE, UNKNOWN, WITHDRAWN])
 )
-def test_no_restriction_ever_widens(facts: Facts, acts: list[Any]) -> None:
+
+
+@settings(max_examples=90, deadline=None)
+@given(FACTS, st.sampled_from(["", PERMIT]), policies, st.lists(anything, max_size=3))
+@example(vary(benign(), {"operations": ["hair"]}), "", NO_HAIR.text, [()])
+@example(vary(benign(), {"operations": ["hair"]}), "", NO_HAIR.text, [ValueError()])
+@example(vary(benign("input", 2), {"persons.0.consent": "revoked"}), "", NO_HAIR.text, [[1]])
+def test_no_restriction_ever_widens(facts: Facts, base: str, text: str, acts: list[Any]) -> None:
     """Whatever any number of restrictions do, every code and finding there was is there still."""
-    before = decide(facts, NO_HAIR)
+    bundle = PolicyBundle.from_text(base + text)
+    before = decide(facts, bundle)
     held = [made(acting(act), f"r-{number}") for number, act in enumerate(acts)]
-    after = decide(facts, NO_HAIR, restrictions=held)
+    after = decide(facts, bundle, restrictions=held)
     assert set(before.codes) <= set(after.codes)
     assert set(before.findings) <= set(after.findings)
     assert before.allowed or not after.allowed
     assert after.facts == facts
+
+
+@pytest.fixture
+def operator() -> Operator:
+    """One with a restriction; of the rest of it nothing is asked here."""
+    rest: dict[str, Any] = dict.fromkeys(("trust", "statuses", "store", "receipt_key"))
+    first = made(lambda facts: (), "first")
+    return Operator(audience="https://a.example", policy=PERMIT_ALL, restrictions=(first,), **rest)
+
+
+def test_restrictions_are_replaced_in_force(operator: Operator) -> None:
+    """All of them at once; none named leaves them, an empty set takes them away."""
+    second = made(lambda facts: (), "second")
+    operator.replace(restrictions=iter([second]))
+    assert operator.snapshot().restrictions == (second,)
+    operator.replace(policy=NO_HAIR)
+    assert (operator.snapshot().restrictions, operator.snapshot().policy) == ((second,), NO_HAIR)
+    operator.replace(restrictions=())
+    assert operator.snapshot().restrictions == ()
+
+
+@pytest.mark.parametrize("wrong", [[made(lambda facts: ()), made(lambda facts: ())], ["house"]])
+def test_restrictions_that_cannot_be_asked_are_not_put_in_force(operator: Operator, wrong: Any) -> None:
+    """It is told at once, and nothing that was handed in beside them is taken either."""
+    before = operator.snapshot()
+    with pytest.raises(ArgumentRejected):
+        operator.replace(restrictions=wrong, policy=NO_HAIR)
+    assert operator.snapshot() == before
+
+
+def test_restrictions_do_not_change_within_a_snapshot(operator: Operator) -> None:
+    """Whoever replaces them waits until what is in force has been read."""
+    with operator._lock:
+        late = threading.Thread(target=lambda: operator.replace(restrictions=()))
+        late.start()
+        late.join(0.1)
+        assert operator.restrictions
+    late.join(30)
+    assert operator.restrictions == ()

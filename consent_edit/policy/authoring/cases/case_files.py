@@ -17,8 +17,17 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from consent_edit.errors import InputError, PolicyInvalid
-from consent_edit.policy.authoring.writing.source_places import NAME, POLICY_FILE, folder_of, printable
+from consent_edit.policy.authoring.writing.source_places import printable
 from consent_edit.policy.bundle import Narrowing, PolicyBundle
+from consent_edit.policy.shipped_names import (
+    NAME,
+    POLICY_FILE,
+    as_argument,
+    folder_of,
+    no_policy,
+    policy_folder,
+    shipped_names,
+)
 from consent_edit.vocabulary import Stage
 
 MAX_FILE_BYTES: Final = 1024 * 1024
@@ -93,15 +102,21 @@ class Suite:
 
     Attributes:
         path: The file.
+        place: How a command names the policy.
         policy: As it stands, no jurisdiction over it.
         jurisdictions: Codes of those laid over it in every case.
         cases: In the order of the file.
     """
 
     path: Path
+    place: str
     policy: PolicyBundle
     jurisdictions: tuple[str, ...]
     cases: tuple[Case, ...]
+
+    def over(self, case: Case) -> tuple[str, ...]:
+        """Codes of the jurisdictions laid over the policy in a case, each once."""
+        return tuple(dict.fromkeys((*self.jurisdictions, *case.jurisdictions)))
 
     def narrowed(self, case: Case) -> PolicyBundle:
         """The policy as the case wants it.
@@ -109,9 +124,8 @@ class Suite:
         Raises:
             InputError: a jurisdiction that does not ship.
         """
-        codes = dict.fromkeys((*self.jurisdictions, *case.jurisdictions))
         try:
-            return self.policy.narrowed(Narrowing.jurisdiction(code) for code in codes)
+            return self.policy.narrowed(Narrowing.jurisdiction(code) for code in self.over(case))
         except PolicyInvalid as error:
             raise bad(self.path, error.message, case.name, remedy=error.remedy) from error
 
@@ -126,11 +140,14 @@ def find(places: Iterable[str]) -> tuple[Path, ...]:
     """Test files, from files, folders (with all below them) and names of policies that ship.
 
     Raises:
-        InputError: a place that is none of these, or that holds no test file.
+        PolicyInvalid: a place that is none of these.
+        InputError: a place that holds no test file.
     """
     found: dict[Path, Path] = {}
     for place in places:
         path = folder_of(place) or Path(place)
+        if not place or not (path.exists() or place.endswith(_ENDING)):
+            raise no_policy(place)
         files = sorted(path.rglob(f"*{_ENDING}")) if path.is_dir() else [path]
         if not files or not all(file.is_file() and file.name.endswith(_ENDING) for file in files):
             raise InputError(
@@ -155,16 +172,19 @@ def read(path: Path) -> Suite:
     except ValidationError as error:
         raise bad(path, *_first_fault(error, data)) from error
     try:
-        policy = _policy(path, file.policy)
+        target = _target(path, file.policy)
+        policy = PolicyBundle.shipped(target) if isinstance(target, str) else PolicyBundle.load(target)
     except PolicyInvalid as error:
         raise bad(path, error.message, remedy=error.remedy) from error
-    return Suite(path, policy, file.jurisdictions, file.cases)
+    place = target if isinstance(target, str) else as_argument(_from_here(target))
+    return Suite(path, place, policy, file.jurisdictions, file.cases)
 
 
-def _policy(path: Path, named: str) -> PolicyBundle:
+def _target(path: Path, named: str) -> str | Path:
     """The policy a test file names: one that ships, or a path relative to the file."""
     if NAME.fullmatch(named):
-        return PolicyBundle.shipped(named)
+        policy_folder(named)
+        return named
     relative = Path(named)
     if relative.is_absolute():
         raise PolicyInvalid("policy: name one that ships, or a path relative to the test file")
@@ -172,7 +192,16 @@ def _policy(path: Path, named: str) -> PolicyBundle:
         target = (path.parent / relative).resolve()
     except (OSError, ValueError, RuntimeError) as error:  # NUL, or links in a ring
         raise PolicyInvalid("policy: no path") from error
-    return PolicyBundle.load(target.parent if target.name == POLICY_FILE else target)
+    folder = target.parent if target.name == POLICY_FILE else target
+    if folder.name in shipped_names() and folder == policy_folder(folder.name).resolve():
+        return folder.name
+    return folder
+
+
+def _from_here(path: Path) -> Path:
+    """The path as seen from the current folder, where it lies below that."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def _first_fault(error: ValidationError, data: object) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from consent_edit.policy.context import contexts
 from consent_edit.policy.decision import decide
 from consent_edit.policy.facts import Facts
 from consent_edit.policy.testing import benign, vary
+from consent_edit.vocabulary import Checks
 
 _REMEDY: Final = "facts and their words are listed in consent_edit/policy/consent_edit.cedarschema"
 
@@ -27,6 +28,9 @@ class CaseResult:
         path: The test file.
         name: The case.
         policy: What it was decided with; after a ``+`` what was laid over it.
+        explain: The words after ``consent-edit`` that decide the case anew and say why.
+        expected: Codes that were expected; none at all where only ``allowed`` was said.
+        expected_allowed: Whether the edit was expected to be allowed.
         allowed: Whether the edit was allowed.
         codes: What came of it.
         missing: Codes that were expected and did not come.
@@ -41,6 +45,9 @@ class CaseResult:
     path: Path
     name: str
     policy: str
+    explain: tuple[str, ...]
+    expected: tuple[str, ...] | None
+    expected_allowed: bool
     allowed: bool
     codes: tuple[str, ...]
     missing: tuple[str, ...]
@@ -146,6 +153,9 @@ def _run(suite: Suite, case: Case, bundle: PolicyBundle) -> CaseResult:
         path=suite.path,
         name=case.name,
         policy=bundle.name,
+        explain=_explain(suite, case),
+        expected=case.codes,
+        expected_allowed=bool(case.allowed) if case.codes is None else not case.codes,
         allowed=decision.allowed,
         codes=decision.codes,
         missing=_without(expected, decision.codes),
@@ -172,6 +182,21 @@ def _facts(suite: Suite, case: Case) -> Facts:
             why = error.message.rpartition(": ")[2]
             raise bad(suite.path, f"{path}: {why}", case.name, remedy=_REMEDY) from error
     return facts
+
+
+def _explain(suite: Suite, case: Case) -> tuple[str, ...]:
+    """What reproduces a case on the command line."""
+    words = ["policy", "explain", "--policy", suite.place]
+    for code in suite.over(case):
+        words += ["--jurisdiction", code]
+    words += ["--stage", case.stage.value]
+    if (persons := len(benign(case.stage, case.persons).persons) - 1) != 1:
+        words += ["--persons", str(persons)]
+    for path, word in case.change.items():
+        words += ["--change", f"{path}={word if isinstance(word, str) else ','.join(word)}"]
+    if not case.change:
+        words += ["--change", f"checks={Checks.COMPLETE.value}"]
+    return tuple(words)
 
 
 def _without(words: Iterable[str], others: Iterable[str]) -> tuple[str, ...]:

@@ -6,13 +6,14 @@ Both are asked at every combination of what they can tell apart (atoms.py) that 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from consent_edit.encoding import JsonValue
 from consent_edit.errors import ArgumentRejected
-from consent_edit.policy.authoring.comparing.floor_openings import Completer, FactValue, Left, point_of
+from consent_edit.policy.authoring.comparing.all_compared import Found, in_a_sample, in_regions, unwatched
+from consent_edit.policy.authoring.comparing.example_pictures import Example, example_of
+from consent_edit.policy.authoring.comparing.floor_openings import Completer, Left
 from consent_edit.policy.authoring.comparing.partition import Leaf
 from consent_edit.policy.authoring.comparing.rule_text_changes import RuleChanges, rule_changes
 from consent_edit.policy.authoring.comparing.told_conditions import Condition, Cube, Space
@@ -21,8 +22,6 @@ from consent_edit.policy.authoring.comparing.two_policies import (
     ChangeKind,
     Move,
     Moved,
-    in_a_sample,
-    in_regions,
 )
 from consent_edit.policy.authoring.comparing.value_classes import ALL_FACTS, atoms_of
 from consent_edit.policy.bundle import PolicyBundle
@@ -46,11 +45,11 @@ class Change:
         kind: In which.
         lead: When, as far as the rules that decide read it.
         further: And when else. Newly refused is told of what was allowed, other reasons of what both refuse;
-            newly allowed is told whole. No conditions at all: always.
+            newly allowed is told whole. No conditions at all: in every case.
         old: Codes of the old policy at all of the points; where no code is at all of them, those at any.
         new: The same of the new one.
         points: How many points these are; points of two changes may be the same.
-        example: One of them, by what differs from a benign edit: path -> word or words.
+        example: A picture with such a person in it.
     """
 
     kind: ChangeKind
@@ -59,7 +58,7 @@ class Change:
     old: tuple[str, ...]
     new: tuple[str, ...]
     points: int
-    example: Mapping[str, JsonValue]
+    example: Example
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
@@ -99,7 +98,13 @@ class Difference:
         return not self.doubts
 
 
-def compare(old: PolicyBundle, new: PolicyBundle, *, limit: int | None = None) -> Difference:
+def compare(
+    old: PolicyBundle,
+    new: PolicyBundle,
+    *,
+    limit: int | None = None,
+    tick: Callable[[], object] = unwatched,
+) -> Difference:
     """Compare what two policies decide.
 
     Args:
@@ -107,32 +112,21 @@ def compare(old: PolicyBundle, new: PolicyBundle, *, limit: int | None = None) -
         new: The one to come.
         limit: Most regions to look at; over that, a sample of so many points. By default
             :data:`REGIONS`, or fewer for long texts.
+        tick: Called at every region or point looked at.
 
     Raises:
         ArgumentRejected: a limit below one.
         CheckFailed: the engine says otherwise than the analysis, so that nothing can be said.
     """
-    if limit is None:
-        limit = int(REGIONS * min(1.0, _USUAL_TEXT / (len(old.text) + len(new.text))) ** 2)
-    if limit < 1:
+    most = _most(old, new) if limit is None else limit
+    if most < 1:
         raise ArgumentRejected("a comparison needs one point at least", code="input.points")
     whole = atoms_of((old.rules, new.rules))
     atoms = whole.without(Completer.never)
     both = Both(old, new, atoms)
-    doubts = atoms.doubts
-    found = None if doubts else in_regions(both, limit=limit)
-    if found is None:
-        if not doubts:
-            doubts = (
-                f"there are more than {limit} regions to look at: of {atoms.points} points a sample was"
-                " taken, in which every two facts meet in every combination",
-            )
-        found = in_a_sample(both, limit=limit)
-    changes = [
-        change
-        for part in found.parts
-        for change in _changes(both, part, _WAYS_OF_A_SAMPLE if doubts else _WAYS)
-    ]
+    found, doubts = _looked_at(both, most, tick)
+    ways = _WAYS_OF_A_SAMPLE if doubts else _WAYS
+    changes = [change for part in found.parts for change in _changes(both, part, ways)]
     order = list(ChangeKind)
     read = tuple(fact for fact in ALL_FACTS if any(fact in one.facts for one in atoms.coordinates))
     return Difference(
@@ -146,6 +140,25 @@ def compare(old: PolicyBundle, new: PolicyBundle, *, limit: int | None = None) -
         changes=tuple(sorted(changes, key=lambda change: order.index(change.kind))),
         rules=rule_changes(old, new),
     )
+
+
+def _most(old: PolicyBundle, new: PolicyBundle) -> int:
+    """Regions to look at: fewer for long texts."""
+    return int(REGIONS * min(1.0, _USUAL_TEXT / (len(old.text) + len(new.text))) ** 2)
+
+
+def _looked_at(both: Both, limit: int, tick: Callable[[], object]) -> tuple[Found, tuple[str, ...]]:
+    """Everything, or else a sample and why."""
+    doubts = both.atoms.doubts
+    if not doubts:
+        found = in_regions(both, limit=limit, tick=tick)
+        if found is not None:
+            return found, ()
+        doubts = (
+            f"there are more than {limit} regions to look at: of {both.atoms.points} points a sample was"
+            " taken, in which every two facts meet in every combination",
+        )
+    return in_a_sample(both, limit=limit, tick=tick), doubts
 
 
 def _changes(both: Both, leaves: Sequence[Leaf[Moved]], ways: int) -> Iterator[Change]:
@@ -178,7 +191,7 @@ def _told(both: Both, move: Move, cube: Cube, inside: Sequence[Leaf[Moved]]) -> 
         old=old,
         new=new,
         points=cube.points,
-        example=_example(inside[0].values),
+        example=example_of(both, move, inside),
     )
 
 
@@ -190,19 +203,3 @@ def _common(codes: Sequence[frozenset[str]]) -> tuple[str, ...]:
     """Codes that all have; where there are none, those that any has."""
     common = frozenset.intersection(*codes) or frozenset.union(*codes)
     return ordered(sorted(common))
-
-
-def _example(values: Mapping[str, FactValue]) -> dict[str, JsonValue]:
-    """What differs from a benign edit, as test files write it; facts of the picture by their own path."""
-    told: dict[str, JsonValue] = {}
-    benign = point_of({})
-    for fact, value in values.items():
-        if fact.startswith("picture."):
-            told[fact] = value if isinstance(value, bool) else int(str(value))
-            continue
-        personal = fact in benign.person.__dataclass_fields__
-        usual = getattr(benign.person if personal else benign.shared, fact, value)
-        if value != usual:
-            path = f"persons.0.{fact}" if personal else fact
-            told[path] = sorted(str(word) for word in value) if isinstance(value, frozenset) else str(value)
-    return told

@@ -7,18 +7,16 @@ chosen in the floor's favour: each has one or two values of which one is best, a
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from enum import Enum, StrEnum
+from functools import lru_cache
 from itertools import product
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 from consent_edit import vocabulary as words
-from consent_edit.policy.floor import RULES, PictureAggregate, picture_aggregate
-from consent_edit.policy.points import Point, consistent
+from consent_edit.policy.facts import PersonFacts
+from consent_edit.policy.points import FactValue, Point, consistent, point_of
 from consent_edit.policy.testing import benign
 from consent_edit.vocabulary import PHOTO_BOUND_OPERATIONS, WHOLE_PICTURE_OPERATIONS, Operation, Region
-
-FactValue: TypeAlias = StrEnum | bool | int | frozenset[StrEnum]
 
 WORD_FACTS: Final[Mapping[str, type[StrEnum]]] = {
     "stage": words.Stage,
@@ -66,15 +64,16 @@ _FLOOR_CLASSES: Final[Mapping[str, tuple[frozenset[str], ...]]] = {
     "age": (frozenset({"minor", "undetermined"}),),
     "exposure": (frozenset({"nude", "explicit", "undetermined"}),),
     "exposure_change": (frozenset({"increased", "undetermined"}),),
-    "identity_kept": (frozenset({"same", "altered"}), frozenset({"foreign", "undetermined"})),
+    "identity_kept": (frozenset({"foreign", "undetermined"}),),
     "named_person": (frozenset(words.NamedPerson),),
 }
 """Words among which the floor sees no difference; a word not named here stands alone."""
 
 _BENIGN: Final = benign()
-_PERSON: Final = _BENIGN.persons[0]
-_PICTURE: Final = picture_aggregate(_BENIGN)
-_SHARED: Final = ("stage", "checks", "environment", "operations")
+_USUAL: Final[Mapping[str, FactValue]] = {
+    **{fact: getattr(_BENIGN, fact) for fact in ("stage", "checks", "environment", "operations")},
+    **{fact: getattr(_BENIGN.persons[0], fact) for fact in PersonFacts.__dataclass_fields__},
+}
 _TONE: Final[frozenset[StrEnum]] = frozenset({Operation.TONE})
 _SWAP: Final[frozenset[StrEnum]] = frozenset({Operation.TONE, Operation.FACE_SWAP})
 _CROWD: Final = 3
@@ -84,7 +83,7 @@ class Left(Enum):
     """Why there is no point to compare at."""
 
     TO_THE_FLOOR = "the floor refuses it whatever else is true"
-    IMPOSSIBLE = "no picture sums up to it"
+    IMPOSSIBLE = "no picture is like that"
 
 
 def floor_class(fact: str, word: StrEnum) -> str:
@@ -92,6 +91,7 @@ def floor_class(fact: str, word: StrEnum) -> str:
     return next((min(group) for group in _FLOOR_CLASSES.get(fact, ()) if word in group), word.value)
 
 
+@lru_cache(maxsize=4096)
 def _key(fact: str, value: FactValue) -> object:
     """All that the floor and ``consistent`` can know of a value."""
     if isinstance(value, StrEnum):
@@ -137,45 +137,50 @@ def _candidates(known: Mapping[str, FactValue]) -> Iterator[dict[str, FactValue]
         yield dict(zip(free, chosen, strict=True))
 
 
-def point_of(values: Mapping[str, FactValue]) -> Point:
+def filled(values: Mapping[str, FactValue]) -> Point:
     """The point with these facts; the others as in a benign edit, the picture as they make it.
 
     Args:
         values: By path. ``crowd`` says how many persons there are where the picture leaves it open.
     """
-    own: dict[str, Any] = {f: v for f, v in values.items() if f in _PERSON.__dataclass_fields__}
-    shared: dict[str, Any] = {f: v for f, v in values.items() if f in _SHARED}
-    person = replace(_PERSON, **own)
-    summed = {f.removeprefix("picture."): v for f, v in values.items() if f.startswith("picture.")}
-    face = person.kind is words.PersonKind.FACE
-    found = person.kind is not words.PersonKind.UNSEEN
-    verified = person.consent is words.ConsentStatus.VERIFIED
-    swaps = int(face and verified and Operation.FACE_SWAP in person.granted)
-    crowd = int(str(values.get("crowd", 1)))
-    faces, swapping = (summed.get(name, 0) for name in ("faces", "swap_consents"))
-    least = max(crowd, _number(faces) - face + found, _number(swapping) - swaps + found)
-    persons = _number(summed.get("persons", least))
-    faces = _number(summed.get("faces", persons - found + face))
-    swapping = summed.get("swap_consents", swaps if crowd == 1 else faces - face + swaps)
-    exposed = person.exposure is not words.Exposure.NONE
-    more = person.exposure_change is not words.ExposureChange.NONE
-    present = found or persons == 0 or exposed or more or bool(person.touched)
-    adult = person.age is words.Age.ADULT and verified
-    picture: dict[str, Any] = {
-        "exposed": exposed,
-        "more_exposed": more,
-        "revealing": person.intent in (words.Intent.REVEALING, words.Intent.SEXUAL),
-        "all_adults": adult or not present,
-        **summed,
-        "persons": persons,
-        "faces": faces,
-        "swap_consents": swapping,
+    known = {**_USUAL, **values}
+    face = known["kind"] is words.PersonKind.FACE
+    found = known["kind"] is not words.PersonKind.UNSEEN
+    verified = known["consent"] is words.ConsentStatus.VERIFIED
+    swaps = int(face and verified and _holds(known["granted"], Operation.FACE_SWAP))
+    crowd = _number(values.get("crowd", 1))
+    faces, swapping = (_number(values.get(f"picture.{name}", 0)) for name in ("faces", "swap_consents"))
+    least = max(crowd, faces - face + found, swapping - swaps + found)
+    persons = _number(values.get("picture.persons", least))
+    faces = _number(values.get("picture.faces", persons - found + face))
+    exposed = known["exposure"] is not words.Exposure.NONE
+    more = known["exposure_change"] is not words.ExposureChange.NONE
+    present = found or persons == 0 or exposed or more or bool(known["touched"])
+    adult = known["age"] is words.Age.ADULT and verified
+    picture: dict[str, FactValue] = {
+        "picture.persons": persons,
+        "picture.faces": faces,
+        "picture.swap_consents": swaps if crowd == 1 else faces - face + swaps,
+        "picture.exposed": exposed,
+        "picture.more_exposed": more,
+        "picture.revealing": known["intent"] in (words.Intent.REVEALING, words.Intent.SEXUAL),
+        "picture.all_adults": adult or not present,
     }
-    return Point(replace(_BENIGN, **shared), person, PictureAggregate(**picture))
+    return point_of({**picture, **known})
+
+
+def _holds(value: FactValue, member: StrEnum) -> bool:
+    return isinstance(value, frozenset) and member in value
 
 
 def _number(value: FactValue) -> int:
     return value if isinstance(value, int) else 0
+
+
+def _given(person: PersonFacts) -> bool:
+    """Whether such a person comes about: looks that were found altered are those of somebody found."""
+    altered = person.identity_kept is words.IdentityKept.ALTERED
+    return not (altered and person.kind is words.PersonKind.UNSEEN)
 
 
 class Completer:
@@ -203,10 +208,10 @@ class Completer:
     def _search(self, known: Mapping[str, FactValue]) -> dict[str, FactValue] | Left:
         left = Left.IMPOSSIBLE
         for free in _candidates(known):
-            point = point_of({**known, **free})
-            if not consistent(point.person, point.picture):
+            point = filled({**known, **free})
+            if not (consistent(point.person, point.picture) and _given(point.person)):
                 continue
             left = Left.TO_THE_FLOOR
-            if not any(broken(point.shared, point.person, point.picture) for _, broken in RULES):
+            if not point.floor():
                 return free
         return left

@@ -12,9 +12,10 @@ from enum import StrEnum
 from itertools import product
 from typing import Generic, TypeVar
 
-from consent_edit.policy.authoring.comparing.floor_openings import Completer, FactValue, Left
+from consent_edit.policy.authoring.comparing.floor_openings import Completer, Left
 from consent_edit.policy.authoring.comparing.three_valued import Known, Reader, Unknown
 from consent_edit.policy.authoring.comparing.value_classes import Coordinate
+from consent_edit.policy.points import FactValue
 from consent_edit.policy.terms import RuleTerm
 
 _T = TypeVar("_T")
@@ -70,16 +71,19 @@ class Search:
     Args:
         coordinates: What the rules can tell apart.
         rules: The rules.
+        tick: Called at every region looked at.
     """
 
-    def __init__(self, coordinates: Sequence[Coordinate], rules: Sequence[RuleTerm]) -> None:
+    def __init__(
+        self, coordinates: Sequence[Coordinate], rules: Sequence[RuleTerm], tick: Callable[[], object]
+    ) -> None:
+        self.tick = tick
         self.coordinates = coordinates
         self._rules = rules
         self._reader = Reader(coordinates)
         self._completer = Completer()
         self._asks = [self._reader.asks(rule) for rule in rules]
         self._fires: list[dict[tuple[int, ...], Known]] = [{} for _ in rules]
-        self._live: dict[frozenset[tuple[int, int]], dict[str, FactValue] | Left] = {}
 
     def unknown(self) -> tuple[Known, ...]:
         """What is known of the rules before anything is answered."""
@@ -102,12 +106,6 @@ class Search:
 
     def live(self, answered: Mapping[int, int]) -> dict[str, FactValue] | Left:
         """A point with these answers that the floor lets through, or why there is none."""
-        key = frozenset(answered.items())
-        if key not in self._live:
-            self._live[key] = self._opened(answered)
-        return self._live[key]
-
-    def _opened(self, answered: Mapping[int, int]) -> dict[str, FactValue] | Left:
         left = Left.IMPOSSIBLE
         for values in openings(self.coordinates, answered):
             free = self._completer.complete(values)
@@ -131,6 +129,7 @@ def part(search: Search, label: Callable[[Sequence[Known]], _T | Unknown], *, li
     while stack:
         answered, before = stack.pop()
         found.visited += 1
+        search.tick()
         if found.visited > limit:
             return Regions(whole=False)
         values = search.live(answered)

@@ -9,12 +9,21 @@ from typing import Final
 from consent_edit.policy.authoring.comparing.value_classes import FLAG_FACTS, NUMBER_FACTS, Coordinate
 
 _HOLDING: Final = {
-    ("operations",): ("the operations name", "the operations do not name"),
+    ("operations",): ("the edit does", "the edit does not do"),
     ("granted",): ("the grant names", "the grant does not name"),
     ("touched",): ("what was touched includes", "what was touched does not include"),
-    ("operations", "granted"): ("operations and grant both name", "operations and grant do not both name"),
+    ("operations", "granted"): ("edit and grant both name", "edit and grant do not both name"),
 }
-_APART: Final = {"granted": " that the grant does not name", "operations": " that the edit does not make"}
+_NONE: Final[Mapping[tuple[str, ...], str]] = {
+    ("operations",): "the edit does none of",
+    ("granted",): "the grant names none of",
+    ("touched",): "what was touched includes none of",
+}
+_APART: Final = {"granted": " that the grant does not name", "operations": " that the edit does not do"}
+_KINDS: Final = {
+    "kind is unseen": "for whoever nobody found",
+    "kind is not unseen": "for everybody found",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +144,7 @@ class Space:
         points = sum(
             self._common(self._regions[at], chosen) for at in _indices(self._touched(chosen) & wanted)
         )
-        return Cube(chosen, conditions, tuple(_indices(inside)), points)
+        return Cube(chosen, _joined(conditions), tuple(_indices(inside)), points)
 
     def _common(self, answered: Mapping[int, int], chosen: Sequence[frozenset[int]]) -> int:
         """How many points a region and a cube share."""
@@ -173,6 +182,24 @@ def _needed(
     return kept
 
 
+def _joined(conditions: Sequence[Condition]) -> tuple[Condition, ...]:
+    """Members that one set must not hold, told together."""
+    told: list[Condition] = []
+    for one in conditions:
+        before = told[-1] if told else None
+        if before and _absent(one) and _absent(before) and one.facts == before.facts:
+            words = (*before.words, *one.words)
+            told[-1] = Condition(one.facts, words, False, f"{_NONE[one.facts]} {', '.join(words)}")
+        else:
+            told.append(one)
+    return tuple(told)
+
+
+def _absent(one: Condition) -> bool:
+    """Whether it says of nothing but words it names that they are not in a set."""
+    return not one.holds and one.facts in _NONE and all(word in one.text for word in one.words)
+
+
 def _condition(coordinate: Coordinate, cells: frozenset[int]) -> Condition:
     if coordinate.is_of_sets:
         (cell,) = cells
@@ -185,10 +212,12 @@ def _condition(coordinate: Coordinate, cells: frozenset[int]) -> Condition:
         return Condition((fact,), words, True, f"{fact} is {_numbers(coordinate, cells)}")
     rest = [word for at, cell in enumerate(coordinate.cells) if at not in cells for word in cell.words]
     if len(words) > 1 and len(rest) == 1:
-        return Condition((fact,), words, True, f"{fact} is not {rest[0]}")
-    if len(words) > 4 and len(rest) < len(words):
-        return Condition((fact,), words, True, f"{fact} is none of {', '.join(rest)}")
-    return Condition((fact,), words, True, f"{fact} is {_or(words)}")
+        said = f"{fact} is not {rest[0]}"
+    elif len(words) > 4 and len(rest) < len(words):
+        said = f"{fact} is none of {', '.join(rest)}"
+    else:
+        said = f"{fact} is {_or(words)}"
+    return Condition((fact,), words, True, _KINDS.get(said, said))
 
 
 def _membership(coordinate: Coordinate, holds: bool) -> Condition:
@@ -199,8 +228,14 @@ def _membership(coordinate: Coordinate, holds: bool) -> Condition:
             coordinate.facts, (coordinate.member.value,), holds, f"{verb} {coordinate.member.value}"
         )
     words = tuple(word.value for word in coordinate.others)
-    whom = f"any other, such as {words[0]}" if len(words) > 1 else words[0]
-    return Condition(coordinate.facts, words, holds, f"{verb} {whom}{_APART.get(coordinate.apart_from, '')}")
+    named = [word.value for word in type(coordinate.others[0]) if word not in coordinate.others]
+    if len(words) == 1:
+        whom = words[0]
+    else:
+        apart = f" other than {_or(named)}" if named else ""
+        whom = f"something{apart} (for example {words[0]})" if holds else f"anything{apart}"
+    said = f"{verb} {whom}{_APART.get(coordinate.apart_from, '')}"
+    return Condition(coordinate.facts, words, holds, said.replace("does not do anything", "does nothing"))
 
 
 def _numbers(coordinate: Coordinate, cells: frozenset[int]) -> str:
@@ -210,12 +245,12 @@ def _numbers(coordinate: Coordinate, cells: frozenset[int]) -> str:
         told.setdefault(coordinate.cells[cell].span, []).extend(coordinate.cells[cell].words)
     whole = {span: sum(cell.span == span for cell in coordinate.cells) for span in told}
     spans = [
-        span if len(numbers) == whole[span] else f"like {_or(numbers)} of {span}"
+        span if len(numbers) == whole[span] else f"some number of {span} (for example {numbers[0]})"
         for span, numbers in told.items()
     ]
     last = len(coordinate.cells) - 1
     numbers = [coordinate.cells[cell].words[0] for cell in sorted(cells)]
-    if len(spans) > 1 and max(cells) - min(cells) + 1 == len(cells) and "like" not in "".join(spans):
+    if len(spans) > 1 and max(cells) - min(cells) + 1 == len(cells) and "some" not in "".join(spans):
         if max(cells) == last:
             return f"{numbers[0]} or more"
         if min(cells) == 0:

@@ -18,9 +18,9 @@ from consent_edit.policy.authoring.comparing.floor_openings import (
     FAVOURABLE,
     SET_FACTS,
     WORD_FACTS,
-    FactValue,
     floor_class,
 )
+from consent_edit.policy.points import FactValue
 from consent_edit.policy.terms import (
     Attribute,
     Binary,

@@ -45,7 +45,7 @@ WHOSE: Final[Mapping[str, tuple[str, str]]] = {
         "the operator's: restriction `{name}`, code of the operator's own",
         "celle de l'exploitant : restriction « {name} », un programme qui lui est propre",
     ),
-    "consent": ("what became of a consent", "l'état d'un consentement"),
+    "consent": ("the state of this consent", "l'état de ce consentement"),
     "check": ("a check that gave no answer", "un contrôle resté sans réponse"),
     "input": ("what was handed in", "ce qui a été fourni"),
 }
@@ -62,18 +62,18 @@ TITLES: Final[Mapping[str, tuple[str, str]]] = {
     ),
 }
 NEAREST: Final[Mapping[str, tuple[str, str]]] = {
-    "reach": ("It would be allowed {clauses}.", "La retouche serait autorisée {clauses}."),
+    "reach": ("It would be allowed {clauses}", "La retouche serait autorisée {clauses}"),
     "picture": (
         "It takes another picture or another edit; no consent or setting changes this. It would be allowed "
-        "only {clauses}.",
+        "only {clauses}",
         "Il faut une autre photo ou une autre retouche ; aucun consentement ni réglage n'y change rien. La "
-        "retouche ne serait autorisée que {clauses}.",
+        "retouche ne serait autorisée que {clauses}",
     ),
     "mixed": (
         "It takes another picture or another edit; no consent or setting alone changes this. It would be "
-        "allowed only {clauses}.",
+        "allowed only {clauses}",
         "Il faut une autre photo ou une autre retouche ; un consentement ou un réglage n'y suffit pas. La "
-        "retouche ne serait autorisée que {clauses}.",
+        "retouche ne serait autorisée que {clauses}",
     ),
     "none": (
         "It takes another picture or another edit; no consent or setting changes this.",
@@ -131,7 +131,7 @@ class Account:
         title: Allowed or refused, and where.
         findings: Every code; none when allowed.
         nearest: The nearest change; ``None`` where the policy is not at hand, or for a meet.
-        advice: The same in words, a sentence each.
+        advice: The same in words, a sentence each; several changes stand below theirs, one a line.
         parts: Of a meet, its parts.
         part_titles: What each part is.
     """
@@ -226,7 +226,7 @@ def _source(code: str) -> str:
 
 def _advice(decision: Decision, nearest: Nearest, language: Language) -> tuple[str, ...]:
     french = language == "fr"
-    clauses = changes_words(decision.facts, nearest.changes, language)
+    clauses = changes_words(decision.facts, nearest.changes, language) if nearest.changes else ""
     if not nearest.found:
         kind = "none" if nearest.searched else "budget"
     elif nearest.another_picture:

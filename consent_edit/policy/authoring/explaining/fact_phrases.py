@@ -40,6 +40,9 @@ STAGES: Final = {
     "output": ("at the output", "à la sortie"),
 }
 
+SEVERAL: Final = ("if all of this were so:", "si tout ceci était réuni :")
+_LINE: Final = "\n  - "
+
 _CONSENT: Final = "the consent of {who} to this edit were {}"
 _CONSENTEMENT: Final = "le consentement {of_who} à cette retouche {}"
 
@@ -269,8 +272,13 @@ def _and(words: Sequence[str], language: Language) -> str:
 
 
 def changes_words(facts: Facts, changes: Sequence[Change], language: Language) -> str:
-    """All of them in one clause: "if …, and if …"."""
+    """What would have to be otherwise, to the end of the sentence: one thing, or a line each."""
+    french = language == "fr"
     said = [change_words(facts, change, language) for change in changes]
-    if language == "fr":
-        return ", et ".join(f"s'{clause}" if clause.startswith("il ") else f"si {clause}" for clause in said)
-    return ", and ".join(f"if {clause}" for clause in said)
+    if len(said) > 1:
+        return f"{SEVERAL[french]}{''.join(f'{_LINE}{clause}' for clause in said)}"
+    (clause,) = said
+    if not french:
+        return f"if {clause}."
+    clause = clause.replace("la retouche ", "elle ", 1) if clause.startswith("la retouche ") else clause
+    return f"s'{clause}." if clause.startswith("il ") else f"si {clause}."

@@ -20,7 +20,7 @@ from consent_edit.policy.bundle import PolicyBundle
 from consent_edit.policy.codes import NOT_PERMITTED
 from consent_edit.policy.facts import Facts, PersonFacts
 from consent_edit.policy.floor import FloorRule, judge, recognisable_face
-from consent_edit.policy.terms import Effect
+from consent_edit.policy.terms import Effect, Word, walk
 from consent_edit.vocabulary import (
     WHOLE_PICTURE_OPERATIONS,
     Age,
@@ -37,7 +37,7 @@ from consent_edit.vocabulary import (
     PhotoBinding,
 )
 
-Word: TypeAlias = StrEnum | frozenset[Any]
+Wanted: TypeAlias = StrEnum | frozenset[Any]
 
 MAX_PERSONS: Final = 100
 """Among more nothing is searched: what one variant costs grows with the square of the crowd."""
@@ -71,7 +71,7 @@ class Change:
 
     person: int
     fact: str
-    word: Word
+    word: Wanted
     whose: Whose
     cost: int
 
@@ -131,7 +131,11 @@ def candidates(facts: Facts, bundle: PolicyBundle) -> tuple[Change, ...]:
 
 
 def _operations_named(bundle: PolicyBundle) -> frozenset[Operation]:
-    return frozenset(operation for operation in Operation if f'Operation::"{operation.value}"' in bundle.text)
+    """Those that a rule names; comments and sentences name none."""
+    terms = (term for rule in bundle.rules for condition in rule.conditions for term in walk(condition))
+    return frozenset(
+        Operation(term.id) for term in terms if isinstance(term, Word) and term.type == Operation.__name__
+    )
 
 
 def _shared(facts: Facts, named: frozenset[Operation]) -> Iterator[Change]:
@@ -150,7 +154,7 @@ def _shared(facts: Facts, named: frozenset[Operation]) -> Iterator[Change]:
 
 def _personal(index: int, person: PersonFacts, facts: Facts, named: frozenset[Operation]) -> Iterator[Change]:
     """Changes of one person's facts; consent is asked only of somebody who can be recognised."""
-    wanted: list[tuple[str, Word, Whose, int]] = [
+    wanted: list[tuple[str, Wanted, Whose, int]] = [
         ("intent", Intent.ORDINARY, Whose.REQUESTER, 0),
         ("named_person", NamedPerson.NONE, Whose.REQUESTER, 0),
         ("exposure", Exposure.NONE, Whose.PICTURE, 1),

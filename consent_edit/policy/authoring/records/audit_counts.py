@@ -25,10 +25,11 @@ MAX_NAMED: Final = 1000
 class Became(StrEnum):
     """What became of a request."""
 
-    ASSESSED = "assessments"
-    REFUSED = "refusals"
+    WOULD_ADMIT = "assessed: would be admitted"
+    WOULD_REFUSE = "assessed: would be refused"
+    REFUSED = "refused"
     BROKE_OFF = "broken off"
-    RELEASED = "releases"
+    RELEASED = "released"
 
 
 class _Kept(BaseModel):
@@ -81,7 +82,7 @@ class _Entry(_Kept):
     def became(self) -> Became:
         """What became of the request; records of earlier releases do not say the event."""
         if self.event == "assessment":
-            return Became.ASSESSED
+            return Became.WOULD_ADMIT if self.decision.allowed else Became.WOULD_REFUSE
         if self.event == "release" or (self.event is None and self.admitted is not None):
             return Became.RELEASED
         return Became.BROKE_OFF if self.broke_off else Became.REFUSED
@@ -117,6 +118,7 @@ class Tally:
     Attributes:
         became: By what became of it and the stage.
         reasons: By code; a request counts once for each of its codes.
+        examples: By code, the name of the first record that has it.
         policies: Decisions by the policy's name and digest.
         others: Entries of the log that are no decision about an edit.
         damaged: How many records could not be read.
@@ -125,6 +127,7 @@ class Tally:
 
     became: Counter[tuple[Became, str]] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)
     policies: Counter[tuple[str, str]] = field(default_factory=Counter)
     shadows: dict[tuple[str, str], Shadow] = field(default_factory=dict)
     others: int = 0
@@ -152,17 +155,19 @@ class Tally:
             if isinstance(kept, dict) and "decision_id" in kept and "decision" not in kept:
                 self.others += 1
                 return
-            self._count(_Entry.model_validate(kept))
+            self._count(name, _Entry.model_validate(kept))
         except (ValidationError, ValueError):
             self.damaged += 1
             if len(self.damaged_ids) < MAX_NAMED:
                 self.damaged_ids.append(name)
 
-    def _count(self, entry: _Entry) -> None:
+    def _count(self, name: str, entry: _Entry) -> None:
         decision = entry.decision
         self.became[entry.became, decision.stage] += 1
         self.policies[decision.policy, decision.policy_digest] += 1
-        self.reasons.update(dict.fromkeys((*decision.codes, *filter(None, [entry.broke_off])), 1))
+        for code in dict.fromkeys((*decision.codes, *filter(None, [entry.broke_off]))):
+            self.reasons[code] += 1
+            self.examples.setdefault(code, name)
         self._texts |= {said.code: RuleText(said.code, said.reason) for said in decision.texts}
         for note in entry.shadows:
             shadow = self.shadows.setdefault((note.policy, note.digest), Shadow(note.policy, note.digest))

@@ -107,15 +107,11 @@ def _of_the_rules(bundle: PolicyBundle) -> Iterator[Lint]:
 
 def _words(rule: RuleTerm, said: RuleText) -> Iterator[Lint]:
     if not said.reason_fr or (said.remedy and not said.remedy_fr):
-        missing = " and ".join(
-            name
-            for name, lacks in (
-                ("@reason_fr", not said.reason_fr),
-                ("@remedy_fr", bool(said.remedy) and not said.remedy_fr),
-            )
-            if lacks
+        yield Lint(
+            rule.id,
+            "it does not say everything in French",
+            "add @reason_fr, and @remedy_fr beside every @remedy",
         )
-        yield Lint(rule.id, "it does not say everything in French", f"add {missing}")
     if rule.effect is Effect.FORBID and not said.remedy:
         yield Lint(rule.id, "it refuses without a next step", "add @remedy and @remedy_fr")
 

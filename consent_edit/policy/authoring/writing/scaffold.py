@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from consent_edit.errors import PolicyInvalid, Unavailable
-from consent_edit.policy.authoring.writing.source_places import NAME, POLICY_FILE
+from consent_edit.errors import Unavailable
 from consent_edit.policy.bundle import PolicyBundle
-from consent_edit.shipped import shipped
+from consent_edit.policy.shipped_names import NAME, POLICY_FILE, policy_folder
 
 _TEMPLATES: Final = Path(__file__).with_name("templates")
 _NAMED: Final = re.compile(r"^policy:.*$", re.MULTILINE)
@@ -58,11 +57,7 @@ def _of_template(name: str) -> tuple[str, str]:
 
 def _of_pack(pack: str) -> tuple[str, str]:
     """The text and the cases of a policy that ships."""
-    policies = shipped("policies")
-    known = sorted(path.parent.name for path in policies.glob(f"*/{POLICY_FILE}"))
-    if pack not in known:
-        raise PolicyInvalid(f"no policy called {pack!r} ships", remedy=f"take one of: {', '.join(known)}")
-    cases = (policies / pack / "tests" / f"{pack}.test.yaml").read_text(encoding="utf-8")
+    cases = (policy_folder(pack) / "tests" / f"{pack}.test.yaml").read_text(encoding="utf-8")
     bundle = PolicyBundle.shipped(pack)
     text = f"// Started from {pack}, {bundle.digest}.\n//\n{bundle.text}"
     return text, _NAMED.sub("policy: ..", cases, count=1)

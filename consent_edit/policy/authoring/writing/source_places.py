@@ -10,11 +10,9 @@ from typing import Final
 
 from consent_edit.errors import PolicyInvalid
 from consent_edit.policy.bundle import PolicyBundle, read_text
-from consent_edit.shipped import shipped
+from consent_edit.policy.limits import unmatched_bracket
+from consent_edit.policy.shipped_names import POLICY_FILE, folder_of, jurisdictions, no_policy
 
-POLICY_FILE: Final = "policy.cedar"
-NAME: Final = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
-_JURISDICTIONS: Final = "jurisdictions"
 _MAX_FAULTS: Final = 10
 _MAX_TRIED: Final = 100
 """Good rules looked at on the way to a fault; each costs a process of its own."""
@@ -26,6 +24,11 @@ _NOISE: Final = re.compile(r"^(?:\[policy0\] )?(?:for policy `policy0`,? ?|polic
 _NEXT: Final = re.compile(r"; (?=\[policy0\] )")
 _PARSER: Final = "the policy text does not parse: "
 _QUOTED: Final = re.compile(r"`([^`]+)`|'([^']+)'")
+_TYPE: Final = re.compile(r"\bString(?:> and Set<| and )(\w+)\b|\b(\w+)>? and (?:Set<)?String\b")
+_BARE: Final = re.compile(
+    r'//[^\r\n]*|@\w+\s*\(\s*"(?:[^"\\]|\\.)*"|::\s*"(?:[^"\\]|\\.)*"|(?P<word>"(?:[^"\\]|\\.)*")', re.DOTALL
+)
+"""A word in quotes without its type before it; no fact is a plain text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,36 +70,26 @@ class Fault:
         column: From 1.
         source: The offending line, without the spaces around it.
         message: What is wrong.
+        remedy: The next step; empty where none is known.
     """
 
     line: int
     column: int
     source: str
     message: str
-
-
-def folder_of(name: str) -> Path | None:
-    """The folder of a policy or a jurisdiction that ships, by its name; none where there is none.
-
-    Raises:
-        Unavailable: the installation lacks the policies.
-    """
-    if NAME.fullmatch(name) is None:
-        return None
-    policies = shipped("policies")
-    folders = (policies / name, policies / _JURISDICTIONS / name)
-    return next((folder for folder in folders if (folder / POLICY_FILE).is_file()), None)
+    remedy: str = ""
 
 
 def read_source(place: str) -> Source:
     """The text of a policy that ships, of a policy file, or of ``policy.cedar`` in a folder.
 
     Raises:
-        PolicyInvalid: it cannot be read, is not UTF-8, or is too long.
+        PolicyInvalid: there is none, it cannot be read, is not UTF-8, or is too long.
         Unavailable: the installation lacks the policies.
     """
-    ships = folder_of(place)
-    path = ships or Path(place)
+    path = folder_of(place) or Path(place)
+    if not place or not path.exists():
+        raise no_policy(place)
     file = path / POLICY_FILE if path.is_dir() else path
     try:
         text = read_text(path)
@@ -104,7 +97,7 @@ def read_source(place: str) -> Source:
         error.remedy = "name a policy file, a folder that holds policy.cedar, or a policy that ships"
         raise
     name = file.resolve().parent.name if file.name == POLICY_FILE else file.stem
-    return Source(name, file, text, jurisdiction=ships is not None and ships.parent.name == _JURISDICTIONS)
+    return Source(name, file, text, jurisdiction=place in jurisdictions())
 
 
 def rules_of(text: str) -> tuple[Rule, ...]:
@@ -150,33 +143,49 @@ def faults_of(text: str) -> tuple[Fault, ...]:
         try:
             (said,) = PolicyBundle.foreign(rule.text, name="rule").texts
         except PolicyInvalid as error:
-            found.append(_fault(rule, error.message))
+            found.append(_fault(rule, error))
         else:
             first = ids.setdefault(said.code, rule.line)
             if first != rule.line:
                 name = said.code.partition(".")[2]
-                found.append(_fault(rule, f"the @id `{name}` is taken by the rule on line {first}"))
+                taken = f"the @id `{name}` is taken by the rule on line {first}"
+                found.append(_fault(rule, PolicyInvalid(taken, remedy="give one of the two another @id")))
         if len(found) == _MAX_FAULTS or len(ids) == _MAX_TRIED:
             break
     return tuple(found)
 
 
-def _fault(rule: Rule, message: str) -> Fault:
+def _fault(rule: Rule, error: PolicyInvalid) -> Fault:
     """The fault where its message points, if that stands once in the rule; else where the rule begins."""
-    parts = _NEXT.split(message.removeprefix(_PARSER).removeprefix("Policy parse error: "))
+    parts = _NEXT.split(error.message.removeprefix(_PARSER).removeprefix("Policy parse error: "))
     told = "; ".join(dict.fromkeys(_NOISE.sub("", part) for part in parts))
-    position = 0
-    for quoted in _QUOTED.finditer(told):
-        word = quoted[1] or quoted[2]
-        places = [place.start() for place in re.finditer(_whole(word), rule.text)]
-        if len(places) == 1:
-            position = places[0]
-            break
+    position, remedy = unmatched_bracket(rule.text) or _bare_word(rule, told) or (_named(rule, told), "")
     before = rule.text[:position]
     column = position - (before.rfind("\n") + 1) + 1
     line = rule.text.count("\n", 0, position)
     source = printable(rule.text.split("\n")[line].strip())
-    return Fault(rule.line + line, column, source, printable(told))
+    return Fault(rule.line + line, column, source, printable(told), printable(remedy or error.remedy))
+
+
+def _bare_word(rule: Rule, told: str) -> tuple[int, str] | None:
+    """The first word in quotes that lacks its type, where the message complains of a text."""
+    types = {before or after for before, after in _TYPE.findall(told)}
+    words = [match for match in _BARE.finditer(rule.text) if match["word"]]
+    if not words or "String" not in told:
+        return None
+    if len(types) != 1:
+        return words[0].start(), 'write each word with its type before it, as in Age::"adult"'
+    spelt = dict.fromkeys(f"{min(types)}::{match['word']}" for match in words)
+    return words[0].start(), f"write {', '.join(spelt)}"
+
+
+def _named(rule: Rule, told: str) -> int:
+    for quoted in _QUOTED.finditer(told):
+        word = quoted[1] or quoted[2]
+        places = [place.start() for place in re.finditer(_whole(word), rule.text)]
+        if len(places) == 1:
+            return places[0]
+    return 0
 
 
 def printable(text: str) -> str:

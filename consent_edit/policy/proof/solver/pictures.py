@@ -6,20 +6,10 @@ from collections.abc import Iterable, Iterator
 
 import z3
 
+from consent_edit.policy.points import FactValue
 from consent_edit.policy.proof.evaluate import LONG_MAX
 from consent_edit.policy.proof.solver.rules import Space
-from consent_edit.policy.proof.space import (
-    BENIGN,
-    FACTS,
-    NUMBERS,
-    SUMMED,
-    Count,
-    Fact,
-    FactValue,
-    Flag,
-    Set,
-    Word,
-)
+from consent_edit.policy.proof.space import BENIGN, FACTS, NUMBERS, SUMMED, Count, Fact, Flag, Set, Word
 from consent_edit.vocabulary import (
     Age,
     ConsentStatus,

@@ -21,6 +21,7 @@ from typing import Final
 import z3
 
 from consent_edit.errors import CheckFailed
+from consent_edit.policy.points import FactValue
 from consent_edit.policy.proof.banned import Banned, Clause, Empty, Fewer, Flagged, HasAny, Is
 from consent_edit.policy.proof.evaluate import LONG_MAX, LONG_MIN
 from consent_edit.policy.proof.solver.values import (
@@ -38,7 +39,7 @@ from consent_edit.policy.proof.solver.values import (
     sort_of,
     words_of,
 )
-from consent_edit.policy.proof.space import FACTS, Count, FactValue, Flag, Set, Values, Word, is_enum, word_of
+from consent_edit.policy.proof.space import FACTS, Count, Flag, Set, Values, Word, is_enum, word_of
 from consent_edit.policy.terms import (
     Attribute,
     Binary,

@@ -48,7 +48,8 @@ def point(dice: random.Random, floor_silent: bool = True, most: int = 6) -> Poin
             swap_consents=dice.randint(0, faces),
         )
         found = Point(shared, person, picture)
-        if consistent(person, picture) and not (floor_silent and found.floor()):
+        nobodys = person.kind == "unseen" and person.identity_kept == "altered"  # nobody can look altered
+        if not nobodys and consistent(person, picture) and not (floor_silent and found.floor()):
             return found
 
 
@@ -75,7 +76,7 @@ def _holds(condition, atoms: Atoms, found: Point) -> bool:
         inside = set.intersection(*({word.value for word in one} for one in values))
         if "that the grant does not name" in condition.text:
             inside -= {word.value for word in found.person.granted}
-        if "that the edit does not make" in condition.text:
+        if "that the edit does not do" in condition.text:
             inside -= {word.value for word in found.shared.operations}
         return bool(inside & set(condition.words)) is condition.holds
     (one,) = values

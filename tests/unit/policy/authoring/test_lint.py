@@ -1,23 +1,12 @@
-"""Lints and places: what in a valid policy deserves a second look, and where the fault of another is."""
+"""Lints: what in a valid policy deserves a second look."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from consent_edit.errors import PolicyInvalid
 from consent_edit.policy.authoring.writing.lint import lint
-from consent_edit.policy.authoring.writing.source_places import (
-    comments_of,
-    faults_of,
-    folder_of,
-    read_source,
-    rules_of,
-)
 from consent_edit.policy.bundle import PolicyBundle
 from consent_edit.policy.floor import judge
-from consent_edit.policy.limits import MAX_FILE_BYTES
 from consent_edit.policy.testing import benign, vary
 
 SAYS = '@id("%s") @reason("r") @reason_fr("r") @remedy("r") @remedy_fr("r") '
@@ -188,101 +177,6 @@ def test_a_rule_in_the_shadow_of_another() -> None:
     ]
     assert lints(permit(wide, name="a") + forbid(wide, name="b")) == []
     assert lints(ALL + forbid(wide, name="a") + forbid("context.picture.faces > 1", name="b")) == []
-
-
-BROKEN = {
-    "a word that is none": (
-        f'permit {SCOPE}\nwhen {{ context.stage == Stage::"end" }};',
-        2,
-        25,
-        "not declared",
-    ),
-    "a fact that is none": (f"permit {SCOPE}\nwhen {{\n  context.mood }};", 3, 11, "mood"),
-    "one equals sign": (f'permit {SCOPE}\nwhen {{ context.stage = Stage::"input" }};', 2, 22, "'='"),
-    "a comma that is missing": ('permit (principal, action == Action::"edit" resource);', 1, 45, "resource"),
-    "a word that is none, twice": (
-        f'permit {SCOPE}\nwhen {{ context.stage == Stage::"end" || context.stage == Stage::"end" }};',
-        1,
-        1,
-        "not declared",
-    ),
-    "a type that does not fit": (f"permit {SCOPE}\nwhen {{ context.stage == 3 }};", 1, 1, "not compatible"),
-    "no semicolon": (f"permit {SCOPE}", 1, 1, "semicolon"),
-    "a quote never closed": (f'permit {SCOPE}\nwhen {{ context.stage == Stage::"input }};', 1, 1, "quote"),
-}
-
-
-@pytest.mark.parametrize("what", BROKEN)
-def test_a_fault_has_a_place(what: str) -> None:
-    """Line and column in the whole text, the line itself, and the engine's words without its own names."""
-    rule, line, column, said = BROKEN[what]
-    text = f'// above "; it\n{ALL}\n@id("broken")\n@reason("r")\n{rule}'
-    (fault,) = faults_of(text)
-    above = 5
-    place = (fault.line, fault.column)
-    assert place == ((above + line, column) if (line, column) != (1, 1) else (4, 1))
-    assert fault.source == text.split("\n")[fault.line - 1].strip()
-    assert said in fault.message
-    assert "policy0" not in fault.message
-
-
-def test_every_fault_is_told() -> None:
-    """One a rule, up to ten; a good rule between them has none."""
-    bad = '@id("x") @reason("r") permit (principal, action, resource) when { context.no };\n'
-    assert [fault.line for fault in faults_of(bad + ALL + bad)] == [1, 3]
-    assert len(faults_of(bad * 12)) == 10
-    assert faults_of(ALL) == ()
-
-
-def test_an_id_taken_twice_has_a_place() -> None:
-    """The later rule, with the line of the earlier one."""
-    (fault,) = faults_of(ALL + "// between\n" + ALL)
-    assert (fault.line, fault.message) == (3, "the @id `all` is taken by the rule on line 1")
-
-
-def test_rules_and_comments_are_told_apart() -> None:
-    """A semicolon or two slashes in a string are neither an end nor a comment."""
-    text = '// one; two\n@id("a") @reason("x; // y") permit (principal, action, resource); // last\n;'
-    assert [(rule.line, rule.text[:3]) for rule in rules_of(text)] == [(2, "@id"), (3, ";")]
-    assert comments_of(text) == ("// one; two", "// last")
-
-
-def test_a_source_is_a_file_a_folder_or_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A word that ships is what ships, whatever lies here; a jurisdiction that ships is known as one."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "own").mkdir()
-    (tmp_path / "own" / "policy.cedar").write_text(ALL)
-    (tmp_path / "other.cedar").write_text(ALL)
-    assert read_source("own").name == read_source("own/policy.cedar").name == "own"
-    assert read_source("other.cedar").name == "other"
-    assert read_source("eu").jurisdiction
-    assert not read_source("strict").jurisdiction
-    (tmp_path / "strict").mkdir()
-    (tmp_path / "strict" / "policy.cedar").write_text(ALL)
-    assert read_source("strict").text != ALL
-    assert read_source("./strict").text == ALL
-
-
-@pytest.mark.parametrize("place", ["none", "../policies/default", "jurisdictions", "De fault", ""])
-def test_a_source_that_is_none_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
-) -> None:
-    """Neither here nor among those that ship; no name climbs out of their folder."""
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(PolicyInvalid, match="not a readable"):
-        read_source(place)
-    assert folder_of(place) is None
-
-
-def test_a_source_has_bounds(tmp_path: Path) -> None:
-    """Over 64 KiB, or not UTF-8."""
-    file = tmp_path / "policy.cedar"
-    file.write_bytes(b"/" * (MAX_FILE_BYTES + 1))
-    with pytest.raises(PolicyInvalid, match="over"):
-        read_source(str(file))
-    file.write_bytes(b"\xff")
-    with pytest.raises(PolicyInvalid, match="UTF-8"):
-        read_source(str(file))
 
 
 def test_conditions_without_a_word_say_nothing() -> None:

@@ -54,12 +54,18 @@ def test_a_start_from_a_pack_decides_as_the_pack() -> None:
     assert text.startswith(f"// Started from try-on, {digest}.")
 
 
-@pytest.mark.parametrize("pack", ["nobody", "eu", "jurisdictions", "../policies/default"])
+@pytest.mark.parametrize("pack", ["nobody", "jurisdictions", "../policies/default"])
 def test_a_pack_that_is_none_is_refused(pack: str) -> None:
-    """Those that ship are named; a jurisdiction is none to start from."""
-    with pytest.raises(PolicyInvalid) as caught:
+    """Those that ship are named."""
+    with pytest.raises(PolicyInvalid, match=f"there is no policy {pack}") as caught:
         new_policy("studio", pack=pack)
     assert caught.value.remedy == "take one of: default, newsroom, strict, try-on"
+
+
+def test_a_jurisdiction_is_none_to_start_from() -> None:
+    """It only forbids; what it is for stands in the remedy."""
+    with pytest.raises(PolicyInvalid, match="eu is a jurisdiction"):
+        new_policy("studio", pack="eu")
 
 
 def test_an_installation_without_templates_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -136,6 +136,157 @@ def test_changed_in_its_own_house_it_is_found(what: str) -> None:
     assert all(told.startswith(module) for told in found)
 
 
+FOUND = "found = [Finding(finding.rule.value, finding.person) for finding in judge(facts)]"
+HOUSE = "    house = _house_findings(facts)\n"
+JUDGED = "    judged = _judged(facts, bundle, restrictions)\n"
+TAKEN_ON = "        return _decide(facts, bundle,"
+FILTERED = {
+    "a switch": (
+        "def _house_findings(facts: Facts)",
+        "def _house_findings(facts: Facts, lenient: bool = False)",
+    ),
+    "a way out before it is asked": (f"    {FOUND}", f"    if lenient():\n        return ()\n    {FOUND}"),
+    "a variable of the environment": (FOUND, f"{FOUND} if os.environ.get('STRICT') else []"),
+    "one that decides whether it is asked": (
+        FOUND,
+        f"found = []\n    if os.environ.get('STRICT'):\n        {FOUND}",
+    ),
+    "a person left out": ("for finding in judge(facts)]", "for finding in judge(facts) if finding.person]"),
+    "a rule left out": ("judge(facts)]", "judge(facts) if finding.rule is not FloorRule.HANDS_OFF]"),
+    "a filter": ("in judge(facts)]", "in filter(known, judge(facts))]"),
+    "a slice of the judge's": ("in judge(facts)]", "in judge(facts)[1:]]"),
+    "a slice of what was found": ("return (*found,", "return (*found[1:],"),
+    "another's code": (
+        "Finding(finding.rule.value, finding.person)",
+        "Finding(soft(finding), finding.person)",
+    ),
+    "the last person for everybody": (
+        "Finding(finding.rule.value, finding.person)",
+        "Finding(finding.rule.value, 0)",
+    ),
+    "other facts": ("in judge(facts)]", "in judge(softened(facts))]"),
+    "facts softened beforehand": (f"    {FOUND}", f"    facts = softened(facts)\n    {FOUND}"),
+    "found and then taken back": (FOUND, f"{FOUND}\n    found.clear()"),
+    "found and then taken out": (FOUND, f"{FOUND}\n    del found[0]"),
+    "found and then replaced": (FOUND, f"{FOUND}\n    found = []"),
+    "found and not handed on": ("return (*found, *", "return (*(), *"),
+    "found one by one": ("    return (*found,", "    yield ()\n    return (*found,"),
+    "rules of one's own": (
+        "house = _house_findings(facts)",
+        "house = base_rules(facts) or _house_findings(facts)",
+    ),
+    "the house asked by chance": (HOUSE, "    house = _house_findings(facts) if bundle.digest else ()\n"),
+    "the house dropped beside a restriction": ("(*house, *refused, *added)", "(*refused, *added)"),
+    "the house dropped when the engine fails": ("_Judged(house, _UNANSWERED", "_Judged((), _UNANSWERED"),
+    "the house asked sometimes": (HOUSE, f"    if bundle.digest:\n    {HOUSE}"),
+    "a way out of the house": (HOUSE, f"{HOUSE}    if bundle.name == 'open':\n        return _Judged(())\n"),
+    "an answer remembered": (JUDGED, JUDGED.replace("_judged(", "_REMEMBERED.get(facts) or _judged(")),
+    "strangers decided on": (JUDGED, JUDGED.replace("facts", "strangers(facts)")),
+    "an answer caught anew": (
+        JUDGED,
+        f"{JUDGED}    match _NOTHING:\n        case judged:\n            pass\n",
+    ),
+    "a wrapper around it": ("def _judged(", "@softened\ndef _judged("),
+    "a second one": ("def _undecided(", "def _house_findings(facts):\n    return ()\n\n\ndef _undecided("),
+    "another put in its place": ("def _undecided(", "_judged = softened\n\n\ndef _undecided("),
+    "another imported in its place": ("def _undecided(", "from soft import _decide\n\n\ndef _undecided("),
+    "an answer replaced": (JUDGED, f"{JUDGED}    judged = replace(judged, findings=())\n"),
+    "an answer changed": (JUDGED, f"{JUDGED}    judged.findings = ()\n"),
+    "codes replaced": ("    codes = judged.codes(failed)\n", "    codes = judged.also\n"),
+    "codes filtered": ("        codes=codes,\n", "        codes=tuple(filter(known, codes)),\n"),
+    "findings left out of the decision": ("findings=judged.findings", "findings=()"),
+    "codes that leave findings out": ("(*(finding.code for finding in self.findings), *self", "(*self"),
+    "codes of some findings": (
+        "for finding in self.findings)",
+        "for finding in self.findings if finding.person)",
+    ),
+    "a refusal that is none": ("(*(finding.code for finding in findings), *_UNANSWERED)", "()"),
+    "a decision taken otherwise": (
+        TAKEN_ON,
+        f"        if fast(bundle):\n            return _fast(facts)\n{TAKEN_ON}",
+    ),
+    "an error that allows": (
+        "        return _undecided(facts, bundle, error)",
+        "        return allowed(facts)",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", sorted(FILTERED))
+def test_what_the_floor_finds_cannot_be_filtered(what: str) -> None:
+    """Asked under a condition, or asked and not handed on whole, is not asked."""
+    before, after = FILTERED[what]
+    assert before in TEXTS[DECISION]
+    found = read_structure({**ONLY, DECISION: TEXTS[DECISION].replace(before, after)}).found
+    assert found
+    assert all(told.startswith(f"{DECISION}: ") for told in found)
+
+
+RELEASES = "        if not decision.allowed or floor.judge(assembled.facts):\n"
+ADMITTED = "        if not decision.allowed:\n"
+PASSED = {
+    "the gate lets some by": (
+        GATE,
+        RELEASES,
+        f"        if fast(assembled):\n            return Clearance()\n{RELEASES}",
+    ),
+    "the gate asks under a condition": (
+        GATE,
+        RELEASES,
+        f"        if strict() and floor.judge(assembled.facts):\n            raise ValueError\n{ADMITTED}",
+    ),
+    "the gate asks about other facts": (
+        GATE,
+        "floor.judge(assembled.facts)",
+        "floor.judge(softened(assembled.facts))",
+    ),
+    "the gate counts what it was told": (
+        GATE,
+        "or floor.judge(assembled.facts)",
+        "or len(floor.judge(assembled.facts)) > 1",
+    ),
+    "the gate asks a copy": (GATE, "or floor.judge(assembled.facts)", "or base_rules(assembled.facts)"),
+    "the Decision asks in some houses": (
+        OUTCOME,
+        "and judge(self.facts)",
+        "and judge(self.facts) and self.policy",
+    ),
+    "the Decision asks for few": (OUTCOME, "if not self.codes and judge", "if not self.texts and judge"),
+    "the Decision only tells": (
+        OUTCOME,
+        'raise ValueError("a decision cannot allow',
+        'print("a decision cannot allow',
+    ),
+}
+
+
+@pytest.mark.parametrize("what", sorted(PASSED))
+def test_no_barrier_opens_for_some(what: str) -> None:
+    """The gate and the Decision stop whatever the judge finds, or the floor is not asked."""
+    module, before, after = PASSED[what]
+    assert before in TEXTS[module]
+    found = read_structure({**ONLY, module: TEXTS[module].replace(before, after)}).found
+    assert any(told.endswith("does not ask the floor") for told in found)
+
+
+ALIKE = {
+    "facts asked by keyword later": (
+        "bundle, restrictions)\n    codes",
+        "bundle, restrictions=restrictions)\n    codes",
+    ),
+    "more found beside it": ("return (*found, *_consent", "return (*found, *more(facts), *_consent"),
+    "another way out that hands it on": (HOUSE, f"{HOUSE}    if quick:\n        return _Judged(house)\n"),
+}
+
+
+@pytest.mark.parametrize("what", sorted(ALIKE))
+def test_a_change_that_hands_all_on_is_no_finding(what: str) -> None:
+    """The check is of what reaches the decision, not of the letters of it."""
+    before, after = ALIKE[what]
+    assert before in TEXTS[DECISION]
+    assert read_structure({**ONLY, DECISION: TEXTS[DECISION].replace(before, after)}).found == ()
+
+
 def test_the_gate_must_ask_whatever_else_is_true() -> None:
     """Asked only where the decision refuses anyway, the floor would be asked for nothing."""
     text = TEXTS[GATE].replace("not decision.allowed or floor.judge", "not decision.allowed and floor.judge")

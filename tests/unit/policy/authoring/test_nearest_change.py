@@ -14,6 +14,7 @@ from consent_edit.policy.authoring.explaining.fact_phrases import person_words
 from consent_edit.policy.authoring.explaining.nearest_change import (
     Change,
     Whose,
+    _operations_named,
     applied,
     candidates,
     nearest_change,
@@ -22,9 +23,11 @@ from consent_edit.policy.bundle import PolicyBundle
 from consent_edit.policy.decision import Decision, decide, meet
 from consent_edit.policy.testing import benign, vary
 from consent_edit.shipped import shipped
+from consent_edit.vocabulary import Operation
 
 SHIPPED = sorted(path.name for path in shipped("policies").iterdir() if (path / "policy.cedar").exists())
 DEFAULT = PolicyBundle.shipped("default")
+DEFAULT_TEXT = DEFAULT.text
 
 VARIED = [
     ("output", 1, {}),
@@ -201,7 +204,34 @@ def test_french_elides():
     change = Change(1, "exposure_change", WORD_FACTS["exposure_change"]("increased"), Whose.PICTURE, 0)
     assert "davantage d'une personne" in change_words.change_words(facts, change, "fr")
     stage = Change(-1, "stage", WORD_FACTS["stage"]("input"), Whose.REQUESTER, 0)
-    assert change_words.changes_words(facts, (stage,), "fr") == "s'il s'agissait de l'entrée"
+    assert change_words.changes_words(facts, (stage,), "fr") == "s'il s'agissait de l'entrée."
+
+
+def test_the_edit_is_named_once_in_a_sentence():
+    """« La retouche … que si elle laissait … », and not « que si la retouche laissait … »."""
+    facts = vary(benign(), {"persons.0.touched": ["body"]})
+    change = Change(0, "touched", frozenset(), Whose.PICTURE, 0)
+    assert change_words.changes_words(facts, (change,), "fr").startswith("si elle laissait la première")
+
+
+@pytest.mark.parametrize(("language", "head"), [("en", "if all of this were so:"), ("fr", "si tout ceci")])
+def test_several_changes_stand_one_a_line(language, head):
+    """A list, so that nobody has to take a long sentence apart."""
+    facts = vary(benign("input"), {"persons.0.consent": "absent", "persons.0.assurance": "none"})
+    told = account(decide(facts, DEFAULT), lambda part: DEFAULT, language)
+    first, *rest = told.advice[0].split("\n")
+    assert head in first and len(rest) == len(told.nearest.changes) > 1
+    assert all(line.startswith("  - ") for line in rest)
+
+
+def test_operations_are_those_that_rules_name():
+    """A comment, or a sentence for people, names none."""
+    text = DEFAULT_TEXT.replace("permit (", '// not Operation::"age" here\npermit (', 1)
+    assert text != DEFAULT_TEXT
+    assert _operations_named(PolicyBundle.from_text(text)) == _operations_named(DEFAULT)
+    named = '@id("a") @reason("r") forbid (principal, action, resource) when { context.operations.%s };'
+    one = PolicyBundle.from_text(named % 'contains(Operation::"age")')
+    assert _operations_named(one) == {Operation.AGE}
 
 
 def test_a_meet_is_told_by_its_parts():

@@ -13,8 +13,8 @@ from consent_edit.policy.authoring.comparing.floor_openings import (
     WORD_FACTS,
     Completer,
     Left,
+    filled,
     floor_class,
-    point_of,
 )
 from consent_edit.policy.authoring.comparing.value_classes import atoms_of, facts_read
 from consent_edit.policy.bundle import PolicyBundle
@@ -124,7 +124,7 @@ def test_whatever_can_get_past_the_floor_is_completed():
                 known[f"picture.{fact}"] = getattr(at.picture, fact)
         free = completer.complete(known)
         assert not isinstance(free, Left), (at, known)
-        whole = point_of({**known, **free})
+        whole = filled({**known, **free})
         assert whole.floor() == () and consistent(whole.person, whole.picture)
 
 

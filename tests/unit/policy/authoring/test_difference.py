@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 from points_at_random import codes, point, speaks_of
 
 from consent_edit.errors import ArgumentRejected, CheckFailed
-from consent_edit.policy.authoring.comparing import two_policies as both
+from consent_edit.policy.authoring.comparing import all_compared, two_policies
 from consent_edit.policy.authoring.comparing.difference import Difference, compare
+from consent_edit.policy.authoring.comparing.example_pictures import MAX_PERSONS, Example
 from consent_edit.policy.authoring.comparing.two_policies import ChangeKind
 from consent_edit.policy.authoring.comparing.value_classes import atoms_of
 from consent_edit.policy.bundle import PolicyBundle
-from consent_edit.policy.testing import benign
+from consent_edit.policy.decision import decide
+from consent_edit.policy.testing import benign, vary
 from consent_edit.shipped import shipped
 
 sys.path.append(str(Path(__file__).parents[3] / "floor"))
@@ -147,7 +149,7 @@ def test_attack_a_difference_only_where_benign_facts_do_not_lead():
     """Somebody without consent may be in a picture, as long as she is a body: facts unread are chosen so."""
     found = compare(policy(), policy('context.consent == ConsentStatus::"absent"'))
     assert not found.equal
-    example = found.changes[0].example
+    example = found.changes[0].example.change
     assert example["persons.0.consent"] == "absent"
     assert example.get("persons.0.kind", "face") != "face" or example["persons.0.recognisable"] == "no"
 
@@ -221,7 +223,7 @@ def test_a_sample_meets_every_two_answers():
     """Of any two questions every pair of answers is asked, where the limit has room for it."""
     rules = (policy(*CROSSING[6:]).rules,)
     atoms = atoms_of(rules)
-    answers = list(both._sample(atoms, 3_000))
+    answers = list(all_compared._sample(atoms, 3_000))
     assert atoms.points > 3_000 >= len(answers)
     sizes = [len(coordinate.cells) for coordinate in atoms.coordinates]
     for one in range(len(sizes)):
@@ -257,7 +259,7 @@ def test_attack_an_overflow_that_errs():
 
 def test_an_engine_that_says_otherwise_stops_the_comparison(monkeypatch):
     """What the analysis makes out is asked of the engine; if it disagrees nothing is said."""
-    monkeypatch.setattr(both._Side, "asked", lambda self, values: frozenset())
+    monkeypatch.setattr(two_policies.Side, "asked", lambda self, values: frozenset())
     with pytest.raises(CheckFailed) as caught:
         compare(policy(), policy("context.picture.exposed"))
     assert caught.value.code == "check.policy-analysis"
@@ -280,5 +282,100 @@ def test_benign_is_among_what_is_compared():
     """A rule against the most ordinary edit is a difference everywhere."""
     (change,) = compare(policy(), policy('context.stage == Stage::"output"')).changes
     assert [one.text for one in change.conditions] == ["stage is output"]
-    assert change.example == {}
+    assert change.example == Example("output", 1, {}, whole=True)
     assert benign().stage == "output"
+
+
+def tried(example: Example, bundle: PolicyBundle) -> frozenset[str]:
+    """What a policy says of an example, as ``policy explain`` takes it."""
+    return frozenset(decide(vary(benign(example.stage, example.persons), example.change), bundle).codes)
+
+
+@pytest.mark.parametrize("new", SHIPPED)
+def test_examples_can_be_tried(new):
+    """Each is a whole picture; where it says so, deciding on it shows the very change it stands for."""
+    after = PolicyBundle.shipped(new)
+    for change in compare(DEFAULT, after).changes:
+        before, now = tried(change.example, DEFAULT), tried(change.example, after)
+        if not change.example.whole:
+            continue
+        gone, come = (frozenset(codes) for codes in (change.old, change.new))
+        if change.kind is ChangeKind.OTHER_REASONS:
+            assert before and now and gone <= before - now and come <= now - before
+        else:
+            assert bool(before) is (change.kind is ChangeKind.NEWLY_ALLOWED) is not bool(now)
+
+
+@pytest.mark.parametrize(
+    "one", [*CROSSING[4:6], "context.picture.persons == 4 && context.picture.faces == 2"]
+)
+def test_examples_of_what_a_picture_adds_up_to_can_be_tried(one):
+    """Counts and flags are no facts that a test file could set; persons are."""
+    for change in compare(policy(), policy(one)).changes:
+        assert change.example.whole and tried(change.example, policy(one)) == {"policy.r0"}
+
+
+def test_a_rule_about_more_persons_than_can_be_listed():
+    """Its example says how many, and is no picture."""
+    (change,) = compare(policy(), policy(f"context.picture.persons > {MAX_PERSONS}")).changes
+    assert change.example.persons > MAX_PERSONS and not change.example.whole
+    huge = compare(policy(), policy("context.picture.persons > 9000000000000000000")).changes[0]
+    assert huge.example.persons > MAX_PERSONS
+
+
+def test_what_cannot_be_is_no_difference():
+    """Nobody who was not found looks altered, so a rule about that changes nothing."""
+    when = 'context.kind == PersonKind::"unseen" && context.identity_kept == IdentityKept::"altered"'
+    assert compare(policy(), policy(when)).equal
+
+
+@pytest.mark.parametrize(
+    ("condition", "said"),
+    [
+        ('context.kind == PersonKind::"unseen"', "for whoever nobody found"),
+        ('context.kind != PersonKind::"unseen"', "for everybody found"),
+        (
+            '!([Operation::"hair", Operation::"tone"].containsAll(context.operations))',
+            "the edit does something other than hair or tone (for example background)",
+        ),
+        (
+            '!context.operations.containsAny([Operation::"hair", Operation::"tone"])',
+            "the edit does none of hair, tone",
+        ),
+        ('context.operations.contains(Operation::"hair")', "the edit does hair"),
+    ],
+)
+def test_conditions_are_plain_words(condition, said):
+    """As somebody would say them who does not know the rules' language."""
+    (change,) = compare(policy(), policy(condition)).changes
+    assert [one.text for one in change.conditions] == [said]
+
+
+def test_some_of_many_numbers_is_said_in_words():
+    """Where counts are compared with each other, no condition speaks of numbers that stand for others."""
+    for change in compare(policy(), policy(*CROSSING[4:6])).changes:
+        assert not any(" like " in one.text for one in change.conditions)
+
+
+def test_every_region_is_told_to_who_watches():
+    """A long comparison can show how far it is."""
+    ticks: list[int] = []
+    compare(policy(), policy("context.picture.exposed"), tick=lambda: ticks.append(1))
+    assert len(ticks) > 2
+    ticks.clear()
+    compare(policy(), policy(*CROSSING), limit=7, tick=lambda: ticks.append(1))
+    assert len(ticks) > 7
+
+
+def test_each_policy_is_asked_once_for_a_context(monkeypatch):
+    """The engine is what costs: nothing is asked twice, and where one answer settles it the other is not."""
+    asked: list[tuple[str, str]] = []
+    refusals_of = PolicyBundle.refusals_of
+
+    def counted(self, context):
+        asked.append((self.digest, context))
+        return refusals_of(self, context)
+
+    monkeypatch.setattr(PolicyBundle, "refusals_of", counted)
+    assert compare(policy("context.picture.exposed"), policy("context.picture.revealing")).exact
+    assert len(asked) == len(set(asked))

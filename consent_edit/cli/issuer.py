@@ -223,7 +223,7 @@ def revoke(
     say(as_json, {"revoked": entry}, f"entry {entry} is revoked")
 
 
-@app.command("erase")
+@app.command("erase", context_settings={"ignore_unknown_options": True})  # a thumbprint may begin with -
 def erase(
     folder: Folder,
     subject: Annotated[str, typer.Argument(help="The person's key thumbprint, as `enrol` gave it.")],

@@ -243,6 +243,12 @@ def test_revoke_erase_rotate_and_trust(run: Run, tmp_path: Path) -> None:
     assert not list(open_desk(tmp_path / "issuer", clock=lambda: 0).register.entries())
 
 
+def test_a_thumbprint_that_begins_with_a_hyphen_is_no_option(run: Run) -> None:
+    """One in sixty-four does; it is looked up, and nobody bears it."""
+    with pytest.raises(InputError, match="nobody|no such|not"):
+        run("erase", "issuer", "-Sub7ect_" + "x" * 34)
+
+
 def test_review_by_command(run: Run, tmp_path: Path) -> None:
     """A lost key: refused, prepared, decided, enrolled; the decision is for these photos and this card."""
     old, her, thief = (person(tmp_path, name) for name in ("old", "her", "thief"))

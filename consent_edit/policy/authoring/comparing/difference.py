@@ -1,7 +1,8 @@
 """What changes when one policy takes another's place: every point where they decide differently, and why.
 
-Both are asked at every combination of what they can tell apart (atoms.py) that the floor may let through
-(completion.py). That is exact; where it would be too much, or a form is not analysed, the answer says so.
+Both are asked at every combination of what they can tell apart (value_classes.py) that the floor may let
+through (floor_openings.py). That is exact; where it would be too much, or a form is not analysed, the answer
+says so.
 """
 
 from __future__ import annotations

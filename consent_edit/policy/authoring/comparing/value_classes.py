@@ -3,7 +3,7 @@
 Cedar compares words only for equality and asks sets only for members, so words that no rule mentions are
 interchangeable, and a set is known by the mentioned members in it and by whether it holds any other. Where
 two sets are compared with each other, three others stand for all: one in both, one in either. Numbers fall
-into the intervals between mentioned ones. The floor's own distinctions are kept apart too (completion.py).
+into the intervals between mentioned ones. The floor's own distinctions (floor_openings.py) are kept apart.
 """
 
 from __future__ import annotations

@@ -379,3 +379,13 @@ def test_each_policy_is_asked_once_for_a_context(monkeypatch):
     monkeypatch.setattr(PolicyBundle, "refusals_of", counted)
     assert compare(policy("context.picture.exposed"), policy("context.picture.revealing")).exact
     assert len(asked) == len(set(asked))
+
+
+def test_an_example_that_something_else_refuses_says_so():
+    """A swap takes two faces: where two persons are one too many, no whole picture shows the change."""
+    old, new = (
+        policy("context.picture.persons > 1", *more)
+        for more in ((), ('context.operations.contains(Operation::"face_swap")',))
+    )
+    refused = [one for one in compare(old, new).changes if one.kind is ChangeKind.NEWLY_REFUSED]
+    assert refused and not any(one.example.whole for one in refused)

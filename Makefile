@@ -30,6 +30,7 @@ bench: $(VENV)/.models
 	$(BIN)/consent-edit bench guard
 	$(BIN)/consent-edit bench prompts tests/data/prompts_fresh.jsonl
 	$(BIN)/consent-edit bench consent
+	$(BIN)/consent-edit bench policy
 
 models: $(VENV)/.models
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from itertools import groupby
 from typing import Annotated, Final
@@ -15,7 +15,7 @@ from consent_edit.cli.terminal import AsJson, counted, plain, say
 from consent_edit.policy.authoring.comparing.difference import REGIONS, Change, Difference, compare
 from consent_edit.policy.authoring.comparing.example_pictures import MAX_PERSONS, Example
 from consent_edit.policy.authoring.comparing.two_policies import ChangeKind
-from consent_edit.policy.bundle import PolicyBundle
+from consent_edit.policy.bundle import Narrowing, PolicyBundle
 
 _SHOWN: Final = 3
 _TITLES: Final = {
@@ -48,13 +48,19 @@ def diff(
     every: Annotated[
         bool, typer.Option("--all", help=f"Tell every cause, not only the {_SHOWN} largest of a kind.")
     ] = False,
+    jurisdiction: Annotated[
+        list[str] | None, typer.Option(help="Law that narrows both, such as eu; repeatable.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what a new policy would allow, refuse, or refuse for other reasons."""
-    before, after = named_policy(old), named_policy(new)
+    codes = tuple(dict.fromkeys(jurisdiction or ()))
+    laid_over = [Narrowing.jurisdiction(code) for code in codes]
+    before, after = (named_policy(one).narrowed(laid_over) for one in (old, new))
     found = _compared(before, after, points)
-    said = "" if as_json else "\n".join(_lines(before, after, found, new, None if every else _SHOWN))
-    say(as_json, _record(before, after, found, new), said)
+    named = ("--policy", new, *(word for code in codes for word in ("--jurisdiction", code)))
+    said = "" if as_json else "\n".join(_lines(before, after, found, named, None if every else _SHOWN))
+    say(as_json, _record(before, after, found, named), said)
 
 
 def _compared(before: PolicyBundle, after: PolicyBundle, points: int | None) -> Difference:
@@ -68,7 +74,9 @@ def _compared(before: PolicyBundle, after: PolicyBundle, points: int | None) -> 
         next(ticks, None)
 
 
-def _record(before: PolicyBundle, after: PolicyBundle, found: Difference, new: str) -> dict[str, object]:
+def _record(
+    before: PolicyBundle, after: PolicyBundle, found: Difference, new: Sequence[str]
+) -> dict[str, object]:
     return {
         "equal": found.equal,
         "exact": found.exact,
@@ -86,7 +94,7 @@ def _record(before: PolicyBundle, after: PolicyBundle, found: Difference, new: s
     }
 
 
-def _change(change: Change, new: str) -> dict[str, object]:
+def _change(change: Change, new: Sequence[str]) -> dict[str, object]:
     return {
         "kind": change.kind.value,
         "when": _when(change),
@@ -106,7 +114,7 @@ def _when(change: Change) -> str:
 
 
 def _lines(
-    before: PolicyBundle, after: PolicyBundle, found: Difference, new: str, most: int | None
+    before: PolicyBundle, after: PolicyBundle, found: Difference, new: Sequence[str], most: int | None
 ) -> Iterator[str]:
     yield f"old  {plain(before.name):<16} {before.digest}"
     yield f"new  {plain(after.name):<16} {after.digest}"
@@ -152,7 +160,7 @@ def _summary(
     return "same decisions, though the text differs" if found.exact else "no difference found"
 
 
-def _told(alike: list[Change], new: str) -> Iterator[str]:
+def _told(alike: list[Change], new: Sequence[str]) -> Iterator[str]:
     """Changes of one cause: what they have in common once, then the first few variants."""
     first = alike[0]
     common = [one.text for one in first.further if all(one in change.further for change in alike)]
@@ -177,7 +185,7 @@ def _reason(change: Change) -> str:
     return f"{', '.join(change.old) or 'allowed'} -> {', '.join(change.new) or 'allowed'}"
 
 
-def _tried(example: Example, new: str) -> Iterator[str]:
+def _tried(example: Example, new: Sequence[str]) -> Iterator[str]:
     command = _command(example, new)
     if command:
         yield f"    for example: {plain(command)}"
@@ -187,15 +195,15 @@ def _tried(example: Example, new: str) -> Iterator[str]:
         yield "      (there something else refuses as well)"
 
 
-def _command(example: Example, new: str) -> str:
-    """What shows the example under the new policy; nothing where there are too many persons to list."""
+def _command(example: Example, new: Sequence[str]) -> str:
+    """What shows the example under the new policy, named by its options; nothing for too many persons."""
     if example.persons > MAX_PERSONS:
         return ""
     change = {
         path: word if isinstance(word, str) else ",".join(map(str, word if isinstance(word, list) else ()))
         for path, word in example.change.items()
     }
-    words = ["consent-edit", "policy", "explain", "--policy", new, "--stage", example.stage]
+    words = ["consent-edit", "policy", "explain", *new, "--stage", example.stage]
     words += ["--persons", str(example.persons)]
     for path, word in (change or {"stage": example.stage}).items():
         words += ["--change", f"{path}={word}"]

@@ -13,6 +13,7 @@ from consent_edit.cli.policy_names import named_policy, shipped_names
 from consent_edit.cli.terminal import AsJson
 from consent_edit.errors import Unavailable, VerificationFailed
 from consent_edit.policy.bundle import Narrowing
+from consent_edit.policy.proof.words import SOMETHING_LEAVES
 from consent_edit.shipped import shipped
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def _table(proof: Proof) -> Iterator[tuple[str, str, bool]]:
 
 
 def _account(proof: Proof) -> Iterator[str]:
-    yield f"{'the floor holds' if proof.holds else 'THE FLOOR IS NOT PROVEN'} ({proof.seconds:.0f} s)"
+    yield f"{_heading(proof)} ({proof.seconds:.0f} s)"
     yield from (f"  {'ok ' if well else 'NOT'}  {part:<20} {said}" for part, said, well in _table(proof))
     for failure in proof.failures[:_SHOWN]:
         yield f"  ! {failure}"
@@ -82,6 +83,16 @@ def _account(proof: Proof) -> Iterator[str]:
     for claim in proof.claims:
         if claim.name.startswith(_WITHOUT) and claim.example:
             yield f"  {claim.name.removeprefix(_WITHOUT):<30} {claim.example}"
+
+
+def _heading(proof: Proof) -> str:
+    failed = [claim.name for claim in proof.claims if not claim.holds]
+    idle = [name.removesuffix(SOMETHING_LEAVES) for name in failed if name.endswith(SOMETHING_LEAVES)]
+    if proof.holds:
+        return "the floor holds"
+    if len(idle) == len(proof.failures):
+        return f"the floor holds, but nothing at all may leave under {', '.join(idle)}"
+    return "THE FLOOR IS NOT PROVEN"
 
 
 def prove(

@@ -23,6 +23,9 @@ from consent_edit.policy.terms import (
     Word,
 )
 
+SOMETHING_LEAVES: Final = ": something may leave"
+"""How the claim ends that a policy is of any use; where it fails, the floor is none the weaker."""
+
 _ALWAYS: Final = ("stage", "kind")
 _KINDS: Final = {
     "face": "a face",

@@ -245,7 +245,7 @@ def test_revoke_erase_rotate_and_trust(run: Run, tmp_path: Path) -> None:
 
 def test_a_thumbprint_that_begins_with_a_hyphen_is_no_option(run: Run) -> None:
     """One in sixty-four does; it is looked up, and nobody bears it."""
-    with pytest.raises(InputError, match="nobody|no such|not"):
+    with pytest.raises(InputError, match=r"nobody|no such|not"):
         run("erase", "issuer", "-Sub7ect_" + "x" * 34)
 
 

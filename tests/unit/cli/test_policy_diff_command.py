@@ -129,6 +129,16 @@ def test_examples_are_commands_that_show_them(variant):
             assert explained(line.partition("for example: ")[2])["policy"]["name"] == "variant"
 
 
+def test_a_jurisdiction_lies_over_both():
+    """What the law refuses anyway is no difference; examples name the law, and so reproduce."""
+    words = ("default", "newsroom", "--jurisdiction", "uk")
+    told = json.loads(run(*words, "--json"))
+    assert (told["old"]["name"], told["new"]["name"]) == ("default+uk", "newsroom+uk")
+    command = told["changes"][0]["example"]["command"]
+    assert "--jurisdiction uk" in command
+    assert explained(command)["policy"]["name"] == "newsroom+uk"
+
+
 def test_a_benign_edit_is_an_example_too(tmp_path):
     """Where everything is refused nothing needs to differ, and the command is one all the same."""
     path = tmp_path / "a b.cedar"

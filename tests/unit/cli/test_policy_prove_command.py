@@ -123,6 +123,18 @@ def test_a_floor_that_does_not_hold_ends_with_5(
         assert "! and 10 more" in out
 
 
+def test_a_policy_under_which_nothing_leaves_is_not_the_floors_fault(
+    asked: Asked, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It ends with 5 all the same: a policy that refuses everything is nothing to put in force unawares."""
+    idle = replace(HOLDS.claims[0], name="idle: something may leave", verdict="unsat", proves=("sat",))
+    asked.says = replace(HOLDS, claims=(*HOLDS.claims, idle))
+    with pytest.raises(typer.Exit) as left:
+        policy_prove.prove(policy=["default"])
+    assert left.value.exit_code == 5
+    assert capsys.readouterr().out.startswith("the floor holds, but nothing at all may leave under idle (")
+
+
 def test_a_floor_that_is_not_the_pinned_one_ends_with_5(
     asked: Asked, capsys: pytest.CaptureFixture[str]
 ) -> None:

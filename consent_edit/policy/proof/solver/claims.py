@@ -26,7 +26,7 @@ from consent_edit.policy.proof.solver.python_rules import python_rule
 from consent_edit.policy.proof.solver.rules import Space
 from consent_edit.policy.proof.space import BENIGN, FACTS, Count, Values
 from consent_edit.policy.proof.weaken import Weakened, weakened
-from consent_edit.policy.proof.words import told
+from consent_edit.policy.proof.words import SOMETHING_LEAVES, told
 from consent_edit.policy.terms import RuleTerm
 
 SAT: Final = "sat"
@@ -166,7 +166,7 @@ def bundle_claims(name: str, rules: Sequence[RuleTerm], mirror: Sequence[RuleTer
         f"{name}: nothing banned leaves", (UNSAT,), started, *prover.ask(leaves, prover.anything_banned())
     )
     started = time.monotonic()
-    return banned, _claim(f"{name}: something may leave", (SAT,), started, *prover.ask(leaves))
+    return banned, _claim(name + SOMETHING_LEAVES, (SAT,), started, *prover.ask(leaves))
 
 
 def twin_claims(mirror: Sequence[RuleTerm], text: str) -> tuple[Claim, ...]:

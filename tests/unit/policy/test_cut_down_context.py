@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from consent_edit.errors import CheckFailed
 from consent_edit.policy import engine
+from consent_edit.policy.bundle import PolicyBundle
 from consent_edit.policy.context import ENTITY_ENUMS, FACT_NAMES, contexts
 from consent_edit.policy.engine import Compiled, authorise, compile_text
 from consent_edit.policy.facts import Facts, PersonFacts
@@ -195,3 +196,14 @@ def test_less_context_is_the_same_verdict(pictures: list[Facts], rules: list[tup
     compiled = compile_text(PERMIT + text)
     for facts in pictures:
         assert verdicts(compiled, facts) == verdicts(whole(compiled), facts)
+
+
+def test_what_any_rule_reads_is_shown_to_all() -> None:
+    """Not only what the last one reads; in the schema's order, each once."""
+    text = (
+        '@id("a") @reason("r") permit (principal, action, resource) when { context.age == Age::"adult" };'
+        '@id("b") @reason("r") forbid (principal, action, resource) when { context.stage == Stage::"input" };'
+        '@id("c") @reason("r") forbid (principal, action, resource) when { context.age == Age::"minor" };'
+    )
+    assert compile_text(text).reads == ("stage", "age")
+    assert PolicyBundle.from_text(text).refusals(benign("output", 1)) == (("policy.not-permitted", 1),)

@@ -19,6 +19,7 @@ from consent_edit.policy.bundle import PolicyBundle
 from consent_edit.policy.codes import check_code, ordered
 from consent_edit.policy.decision import Decision, Finding, decide, meet, replay
 from consent_edit.policy.digests import floor_digest, mirror_digest
+from consent_edit.policy.restriction import Restriction
 from consent_edit.policy.testing import benign, vary
 from consent_edit.vocabulary import CheckName, CheckOutcome, Stage
 
@@ -263,3 +264,82 @@ def test_no_record_is_no_object() -> None:
     for nothing in (None, [], "record"):
         with pytest.raises(InputError):
             Decision.from_record(nothing)
+
+
+NO_HAIR = PolicyBundle.from_text(
+    PERMIT.text
+    + '@id("no-hair") @reason("No hair.") @remedy("Leave it.") forbid (principal, action, resource) '
+    'when { context.operations.contains(Operation::"hair") };',
+    name="no-hair",
+)
+HAIR = vary(benign("input"), {"operations": ["hair"]})
+
+
+def test_a_meet_names_what_was_in_force_last_and_keeps_what_either_said() -> None:
+    """Policy and digests are the second's; restrictions, texts and the fault are of both."""
+    one = Restriction(name="one", reason="r", refuses=lambda facts: ())
+    two = Restriction(name="two", reason="r", refuses=lambda facts: (0,))
+    first, second = decide(HAIR, NO_HAIR, restrictions=[one]), decide(HAIR, PERMIT, restrictions=[one, two])
+    both = meet(first, second)
+    assert (both.policy, both.policy_digest) == (PERMIT.name, PERMIT.digest)
+    assert (both.floor_digest, both.mirror_digest) == (floor_digest(), mirror_digest())
+    assert both.restrictions == ("one", "two")
+    assert {said.code for said in both.texts} == {"policy.no-hair", "policy.restriction-two"}
+    assert (first.fault, both.fault) == ("", "")
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_meet_keeps_the_fault_of_either(turned: bool) -> None:
+    """Whichever of the two could not be taken, the record says why."""
+    sound, broken = decide(benign(), PERMIT), decide(benign(), PERMIT, effective_checks=(object(),))
+    assert broken.fault
+    parts = (broken, sound) if turned else (sound, broken)
+    assert meet(*parts).fault == broken.fault
+
+
+def test_a_decision_that_could_not_be_taken_says_all_that_is_known() -> None:
+    """The policy it was to be taken under, what the floor finds all the same, and whom to ask."""
+    refused = decide(REVOKED, DEFAULT, effective_checks=(object(),))
+    assert (refused.policy, refused.policy_digest) == ("default", DEFAULT.digest)
+    assert "floor.consent-required" in refused.codes
+    assert Finding("consent.revoked", 0) in refused.findings
+    assert "consent.required" in refused.public_codes
+    assert refused.public_persons == (0,)
+    unknown = decide(benign(), None, effective_checks=())
+    assert (unknown.policy, unknown.policy_digest) == ("", "")
+
+
+def test_what_a_restriction_said_is_said_again_in_its_words() -> None:
+    """A replay has no code to run, and repeats code, persons and sentences of the record."""
+    said = Restriction(
+        name="hours", reason="Shut.", reason_fr="Fermé.", remedy="Later.", remedy_fr="Plus tard.",
+        refuses=lambda facts: (1,),
+    )  # fmt: skip
+    then = decide(benign("input"), PERMIT, restrictions=[said])
+    again = replay(then.to_record(), NO_HAIR)
+    assert again.findings == then.findings == (Finding("policy.restriction-hours", 1),)
+    assert again.texts == then.texts == (said.text,)
+    silent = decide(
+        HAIR, PERMIT, restrictions=[Restriction(name="mute", reason="r", refuses=lambda facts: ())]
+    )
+    assert replay(silent.to_record(), NO_HAIR).codes == ("policy.no-hair",)
+
+
+def test_a_record_of_version_1_reads_as_one_of_today() -> None:
+    """It lacked three names, which are empty then; nothing else of it changes."""
+    today = decide(REVOKED, DEFAULT)
+    old = today.to_record() | {"v": 1}
+    for name in ("policy", "mirror_digest", "restrictions"):
+        del old[name]
+    assert Decision.from_record(old) == dataclasses.replace(today, policy="", mirror_digest="")
+
+
+def test_whoever_nobody_found_stays_as_she_is_to_the_requester() -> None:
+    """She is compared with no template: a rule on identity that refuses for her is told, and not made up."""
+    bundle = PolicyBundle.from_text(
+        PERMIT.text + '@id("kept") @reason("r") forbid (principal, action, resource) '
+        'when { context.kind == PersonKind::"unseen" } '
+        'unless { context.identity_kept == IdentityKept::"same" };'
+    )
+    nude = vary(benign(), {"persons.0.exposure": "nude"})
+    assert decide(nude, bundle).public_codes == ("floor.nudity-of-real-person",)

@@ -234,8 +234,9 @@ def _answer(**kwargs: object) -> object:
 def test_only_a_clean_allow_allows(answer: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer that says allowed but is not clean in every respect raises."""
     monkeypatch.setattr(engine.cedarpy, "is_authorized", lambda *_, **__: _answer(**answer))
-    with pytest.raises(CheckFailed):
+    with pytest.raises(CheckFailed, match="policy") as caught:
         authorise(compile_text(PERMIT), "{}")
+    assert caught.value.code == "check.policy-engine-failed"
 
 
 def test_determining_rules_come_in_the_order_of_the_text() -> None:

@@ -255,7 +255,7 @@ def test_assess_is_recorded_for_the_audit(town):
     said = json.loads(done.out)
     assert said["policy"] == "default+eu" and len(said["decision_id"]) == 32
     counts = must("operator", "audit", town / "operator")
-    assert counts["by_stage"]["assessed"] == {"input": 1}
+    assert counts["by_stage"]["would_refuse"] == {"input": 1}
     assert "consent.absent" in {reason["code"] for reason in counts["reasons"]}
     (town / "assessed.jsonl").write_text(done.out)
     again = must("policy", "replay", town / "assessed.jsonl", "default", "--jurisdiction", "uk")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -219,3 +221,11 @@ def test_a_failure_is_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(CheckFailed):
             bundle.refusals(benign())
     assert bundle.refusals(benign()) == ()
+
+
+def test_the_digest_is_over_the_rules_in_canonical_form() -> None:
+    """Anybody can compute it: the rules of the engine's JSON in their order, keys sorted, without spaces."""
+    text = PERMIT + forbid('context.stage == Stage::"input"')
+    rules = json.loads(engine.cedarpy.policies_to_json_str(text))["staticPolicies"]
+    form = json.dumps([rules["policy0"], rules["policy1"]], sort_keys=True, separators=(",", ":"))
+    assert PolicyBundle.from_text(text).digest == f"sha256:{hashlib.sha256(form.encode()).hexdigest()}"

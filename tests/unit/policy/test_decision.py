@@ -17,8 +17,9 @@ from consent_edit.policy import digests, floor
 from consent_edit.policy import facts as facts_module
 from consent_edit.policy.bundle import PolicyBundle
 from consent_edit.policy.codes import check_code, ordered
-from consent_edit.policy.decision import Decision, Finding, decide, meet, replay
+from consent_edit.policy.decision import Decision, Finding, decide, meet, public_view, replay
 from consent_edit.policy.digests import floor_digest, mirror_digest
+from consent_edit.policy.outcome import MAX_PARTS, MAX_RESTRICTIONS
 from consent_edit.policy.restriction import Restriction
 from consent_edit.policy.testing import benign, vary
 from consent_edit.vocabulary import CheckName, CheckOutcome, Stage
@@ -343,3 +344,66 @@ def test_whoever_nobody_found_stays_as_she_is_to_the_requester() -> None:
     )
     nude = vary(benign(), {"persons.0.exposure": "nude"})
     assert decide(nude, bundle).public_codes == ("floor.nudity-of-real-person",)
+
+
+@pytest.mark.parametrize("pack", ["default", "try-on", "newsroom", "strict"])
+def test_what_the_requester_reads_is_decided_without_a_failure(pack: str) -> None:
+    """A stranger is somebody of whom every fact has a word, whatever a policy reads."""
+    refused = decide(vary(REVOKED, {"persons.0.age": "minor"}), PolicyBundle.shipped(pack))
+    assert "consent.required" in refused.public_codes
+    assert not [code for code in refused.public_codes if code.startswith("check.")]
+
+
+def test_simulated_consent_counts_in_the_demo_to_the_requester_too() -> None:
+    """There she is no stranger, so nobody is told to ask her; in production she is one."""
+    simulated = {"persons.0.assurance": "simulated", "persons.0.exposure": "nude"}
+    demo = decide(vary(benign(), {**simulated, "environment": "demo"}), PERMIT)
+    assert (demo.codes, demo.public_persons) == (("floor.nudity-of-real-person",), ())
+    assert demo.public_codes == demo.codes
+    production = decide(vary(benign(), simulated), PERMIT)
+    assert "consent.assurance_insufficient" in production.codes
+    assert production.public_persons == (0,)
+
+
+def test_a_meet_is_replayed_part_by_part() -> None:
+    """Each part on its own facts, in its place."""
+    both = meet(decide(benign("input"), PERMIT), decide(HAIR, PERMIT))
+    again = replay(both.to_record(), NO_HAIR)
+    assert [part.codes for part in again.met] == [(), ("policy.no-hair",)]
+    assert [part.facts for part in again.met] == [benign("input"), HAIR]
+
+
+def test_a_broken_decision_reads_back_whole() -> None:
+    """Its fault included."""
+    broken = decide(REVOKED, DEFAULT, effective_checks=(object(),))
+    assert broken.fault
+    assert Decision.from_record(broken.to_record()) == broken
+
+
+def test_records_are_bounded() -> None:
+    """So many parts and restrictions as there may be are read, and one more is not."""
+    one = decide(HAIR, PERMIT)
+    most = dataclasses.replace(one, met=(one,) * MAX_PARTS)
+    assert len(Decision.from_record(most.to_record()).met) == MAX_PARTS
+    names = tuple(f"r{number}" for number in range(MAX_RESTRICTIONS))
+    held = dataclasses.replace(one, restrictions=names)
+    assert Decision.from_record(held.to_record()).restrictions == names
+    for beyond in (
+        dataclasses.replace(one, met=(one,) * (MAX_PARTS + 1)),
+        dataclasses.replace(one, met=(most,)),
+        dataclasses.replace(one, restrictions=(*names, "more")),
+    ):
+        with pytest.raises(InputError):
+            Decision.from_record(beyond.to_record())
+
+
+def test_the_view_speaks_one_language_throughout() -> None:
+    """Message and remedies in the language asked for, English unless said, with the rule's own words."""
+    refused = decide(vary(benign("input"), {"persons.0.intent": "revealing"}), DEFAULT)
+    english, french = public_view(refused, ()), public_view(refused, (), "fr")
+    assert english == public_view(refused, (), "en")
+    assert english.message.startswith("The prompt asks")
+    assert english.remedies == ("Ask for an edit that leaves people as dressed as they are.",)
+    assert french.remedies == (
+        "Demandez une retouche qui laisse les personnes habillées comme elles le sont.",
+    )

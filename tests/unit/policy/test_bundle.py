@@ -6,13 +6,14 @@ import hashlib
 import json
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from consent_edit.errors import CheckFailed, PolicyInvalid, Unavailable
 from consent_edit.policy import engine
-from consent_edit.policy.bundle import PolicyBundle
+from consent_edit.policy.bundle import Narrowing, PolicyBundle
 from consent_edit.policy.codes import NOT_PERMITTED
 from consent_edit.policy.limits import MAX_FILE_BYTES, MAX_OPERATORS, MAX_POLICY_BYTES, check_limits
 from consent_edit.policy.testing import benign, vary
@@ -229,3 +230,35 @@ def test_the_digest_is_over_the_rules_in_canonical_form() -> None:
     rules = json.loads(engine.cedarpy.policies_to_json_str(text))["staticPolicies"]
     form = json.dumps([rules["policy0"], rules["policy1"]], sort_keys=True, separators=(",", ":"))
     assert PolicyBundle.from_text(text).digest == f"sha256:{hashlib.sha256(form.encode()).hexdigest()}"
+
+
+def test_a_narrowing_is_read_from_a_file_or_a_folder(tmp_path: Path) -> None:
+    """As a bundle is, rehearsed like any foreign text; one that permits is none."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "policy.cedar").write_text(forbid('context.stage == Stage::"input"'))
+    read = Narrowing.load(folder)
+    assert (read.name, read.text) == ("mine", forbid('context.stage == Stage::"input"'))
+    assert Narrowing.load(folder / "policy.cedar").text == read.text
+    (folder / "policy.cedar").write_text(PERMIT)
+    with pytest.raises(PolicyInvalid, match="only forbid"):
+        Narrowing.load(folder)
+
+
+def test_what_does_not_parse_is_not_laid_out() -> None:
+    """The formatter's own error is one of ours."""
+    with pytest.raises(PolicyInvalid, match="does not parse"):
+        engine.format_text("permit (principal")
+
+
+def test_without_a_thread_to_compile_in_nothing_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that may start no thread gets a typed error, and its stack size back."""
+
+    def none_left(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    before = threading.stack_size()
+    monkeypatch.setattr(threading.Thread, "start", none_left)
+    with pytest.raises(CheckFailed, match="no thread"):
+        PolicyBundle.from_text(PERMIT)
+    assert threading.stack_size() == before

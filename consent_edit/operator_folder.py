@@ -27,7 +27,7 @@ from consent_edit.operator_policies import (
     shadow_of,
 )
 from consent_edit.policy.bundle import Narrowing, PolicyBundle
-from consent_edit.policy.policy_file import in_force
+from consent_edit.policy.policy_file import PolicyFile, in_force
 from consent_edit.policy.shadow import MAX_SHADOWS
 from consent_edit.store.store import Store
 from consent_edit.store.vault_key import VaultKey
@@ -40,6 +40,7 @@ _STATUS = "status"
 _VAULT_KEY = "vault.key"
 _OPENING_KEY = "presentation-key.json"
 _OLD_OPENING_KEY = "presentation-key.*.old.json"
+_NO_EDITS = '@id("no-edits") @reason("No edit is made here.") forbid (principal, action, resource);'
 AUDIENCE_CARD = "audience.json"
 """What the service publishes: its name, and the key that presentations are sealed to."""
 
@@ -139,14 +140,38 @@ def load(folder: Path) -> Operator:
         StoreUnavailable: its log cannot be opened.
         Unavailable: its receipt key is missing or open to others.
     """
+    config = _settings(folder)
+    policy = policy_of(folder, config.policy, config.jurisdictions)
+    shadows = tuple(shadow_of(folder, entry) for entry in config.shadows)
+    check_together((in_force(policy), *shadows), config.jurisdictions)
+    return _operator(folder, policy, config.jurisdictions, shadows)
+
+
+def load_desk(folder: Path) -> Operator:
+    """The operator of a folder, ready to answer the people depicted; it refuses every edit.
+
+    Their rights do not wait for a policy that is being mended, so none is read.
+
+    Raises:
+        InputError: as :func:`load`, policies apart.
+        VerificationFailed: as :func:`load`.
+        StoreUnavailable: as :func:`load`.
+        Unavailable: as :func:`load`.
+    """
+    return _operator(folder, PolicyBundle.from_text(_NO_EDITS, name="no-edits"))
+
+
+def _operator(
+    folder: Path,
+    policy: PolicyBundle | PolicyFile,
+    jurisdictions: tuple[str, ...] = (),
+    shadows: tuple[PolicyBundle, ...] = (),
+) -> Operator:
     config, trust = _settings_and_trust(folder)
     try:
         opening_keys = _opening_keys(folder)
     except (OSError, ValueError, ConsentInvalid) as error:
         raise _not_an_operator(folder, error) from error
-    policy = policy_of(folder, config.policy, config.jurisdictions)
-    shadows = tuple(shadow_of(folder, entry) for entry in config.shadows)
-    check_together((in_force(policy), *shadows), config.jurisdictions)
     receipt_key = load_receipt_key(folder / PRIVATE_KEY_FILE)
     source = folder_source(folder / _STATUS)
     return Operator(
@@ -157,7 +182,7 @@ def load(folder: Path) -> Operator:
         store=_open_marked(folder, config, trust),
         receipt_key=receipt_key,
         opening_keys=opening_keys,
-        jurisdictions=config.jurisdictions,
+        jurisdictions=jurisdictions,
         shadows=shadows,
     )
 

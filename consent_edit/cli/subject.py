@@ -84,7 +84,7 @@ def objection(
 
 
 def _desk(operator: Path) -> SubjectDesk:
-    return SubjectDesk(operator_folder.load(operator))
+    return SubjectDesk(operator_folder.load_desk(operator))
 
 
 def _asked(presentation: Path, answer: Callable[[str], _Answer]) -> _Answer:

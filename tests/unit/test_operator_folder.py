@@ -14,7 +14,9 @@ from consent_edit.consent.wire import read_wire
 from consent_edit.errors import ConsentInvalid, InputError, StoreUnavailable, VerificationFailed
 from consent_edit.operator import unix_now
 from consent_edit.policy import policy_file as policy_file_module
+from consent_edit.policy.decision import decide
 from consent_edit.policy.policy_file import PolicyFile
+from consent_edit.policy.testing import benign
 from consent_edit.vocabulary import Environment
 
 ANCHOR = SigningKey.generate()
@@ -361,3 +363,15 @@ def test_trust_is_there_while_a_policy_is_mended(tmp_path):
         operator_folder.load(tmp_path / "op")
     trust, uris = operator_folder.load_trust(tmp_path / "op")
     assert uris == ("https://i/s",) and trust.environment is Environment.PRODUCTION
+
+
+def test_people_are_answered_while_the_policy_is_being_mended(tmp_path):
+    """A policy that does not load stops edits, and nobody's export, erasure or objection."""
+    create(tmp_path / "op", tmp_path / "issuer", policy=policy_file(tmp_path))
+    (tmp_path / "op" / "policy.cedar").write_text("permit (")
+    with pytest.raises(InputError):
+        operator_folder.load(tmp_path / "op")
+    desk = operator_folder.load_desk(tmp_path / "op")
+    assert desk.store.subject_entries("nobody") == ()
+    assert decide(benign(), desk.snapshot().policy).codes == ("policy.no-edits",)
+    desk.store.close()

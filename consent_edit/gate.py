@@ -34,9 +34,8 @@ from consent_edit.recording import (
     draft_release,
     people,
     record_of,
-    write_assessment,
     write_break,
-    write_refusal,
+    write_unreleased,
 )
 from consent_edit.request import EditResult
 from consent_edit.store.ledger import LogEntry
@@ -119,7 +118,8 @@ class Gate:
             StoreUnavailable: it could not be written.
         """
         decision_id, decision = secrets.token_hex(16), self.decide(assembled, snapshot)
-        write_assessment(self.operator, decision_id, decision, assembled, _aside(snapshot, decision))
+        aside = _aside(snapshot, decision)
+        write_unreleased(self.operator, Event.ASSESSMENT, decision_id, decision, assembled, aside)
         return decision_id
 
     def release(self, clearance: Clearance, finished: Finished) -> EditResult:
@@ -169,7 +169,7 @@ class Gate:
             StoreUnavailable: it could not be written.
         """
         decision_id = secrets.token_hex(16)
-        write_refusal(self.operator, decision_id, decision, assembled, aside)
+        write_unreleased(self.operator, Event.REFUSAL, decision_id, decision, assembled, aside)
         view = public_view(decision, assembled.boxes)
         raise EditRefused(
             view.message,

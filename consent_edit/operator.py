@@ -13,7 +13,7 @@ from consent_edit.consent.jwe import OpeningKey
 from consent_edit.consent.status.lists import StatusLists
 from consent_edit.consent.trust import TrustList
 from consent_edit.errors import VerificationFailed
-from consent_edit.policy.bundle import Narrowing, PolicyBundle
+from consent_edit.policy.bundle import PolicyBundle
 from consent_edit.policy.decision import Decision
 from consent_edit.policy.policy_file import PolicyFile, in_force
 from consent_edit.policy.restriction import Restriction, distinct
@@ -52,10 +52,9 @@ class Snapshot:
             PolicyInvalid: there is no such jurisdiction, or a rule of its is called like one of the policy's.
         """
         added = tuple(dict.fromkeys(code for code in jurisdictions if code not in self.jurisdictions))
-        laid_over = [Narrowing.jurisdiction(code) for code in added]
         return replace(
             self,
-            policy=self.policy.narrowed(laid_over),
+            policy=self.policy.within(added),
             jurisdictions=(*self.jurisdictions, *added),
         )
 

@@ -19,16 +19,16 @@ from consent_edit.errors import ConsentInvalid, InputError
 from consent_edit.evidence.keys import PRIVATE_KEY_FILE, create_receipt_key, load_receipt_key
 from consent_edit.operator import Operator, unix_now
 from consent_edit.operator_policies import (
-    POLICY_FILE,
     check_together,
     choose,
     policy_of,
     refuse_foreign_hands,
     shadow_of,
 )
-from consent_edit.policy.bundle import Narrowing, PolicyBundle
+from consent_edit.policy.bundle import PolicyBundle
 from consent_edit.policy.policy_file import PolicyFile, in_force
 from consent_edit.policy.shadow import MAX_SHADOWS
+from consent_edit.policy.shipped_names import POLICY_FILE
 from consent_edit.store.store import Store
 from consent_edit.store.vault_key import VaultKey
 
@@ -207,8 +207,7 @@ def policy_in_force(folder: Path) -> PolicyBundle:
         InputError: the folder is not an operator's, or its policy cannot be used.
     """
     config = _settings(folder)
-    policy = in_force(policy_of(folder, config.policy, config.jurisdictions))
-    return policy.narrowed(Narrowing.jurisdiction(code) for code in dict.fromkeys(config.jurisdictions))
+    return in_force(policy_of(folder, config.policy, config.jurisdictions)).within(config.jurisdictions)
 
 
 def jurisdictions(folder: Path) -> tuple[str, ...]:

@@ -10,8 +10,8 @@ from typing import Final
 from consent_edit.errors import InputError, PolicyInvalid
 from consent_edit.policy.bundle import Narrowing, PolicyBundle
 from consent_edit.policy.policy_file import PolicyFile
+from consent_edit.policy.shipped_names import POLICY_FILE
 
-POLICY_FILE: Final = "policy.cedar"
 CUSTOM: Final = "custom"
 """In place of a shipped policy's name: the folder's own ``policy.cedar``, read again whenever it changes."""
 
@@ -106,10 +106,9 @@ def check_together(bundles: Iterable[PolicyBundle], jurisdictions: Sequence[str]
     Raises:
         InputError: it does not.
     """
-    laid_over = _laid_over(jurisdictions)
     for bundle in bundles:
         try:
-            bundle.narrowed(laid_over)
+            bundle.within(jurisdictions)
         except PolicyInvalid as error:
             raise InputError(
                 f"the policy {bundle.name} does not go with {', '.join(jurisdictions)}: {error.message}",

@@ -26,29 +26,24 @@ def draft_release(
     return _draft(operator, Event.RELEASE, decision_id, decision, (), subjects)
 
 
-def write_refusal(
-    operator: Operator, decision_id: str, decision: Decision, assembled: Assembled, shadows: Overheard
+def write_unreleased(
+    operator: Operator,
+    event: Event,
+    decision_id: str,
+    decision: Decision,
+    assembled: Assembled,
+    shadows: Overheard,
 ) -> None:
-    """Write a refusal down.
+    """Write down a decision by which nothing leaves: no use is counted, no proof spent.
+
+    Args:
+        event: A refusal, or an assessment of what would have been decided.
 
     Raises:
         StoreUnavailable: it could not be written.
     """
-    draft = _draft(operator, Event.REFUSAL, decision_id, decision, decision.public_codes, {})
-    record = record_of(Event.REFUSAL, decision, shadows)
-    log_refusal(operator.store, people=people(assembled), record=record, draft=draft)
-
-
-def write_assessment(
-    operator: Operator, decision_id: str, decision: Decision, assembled: Assembled, shadows: Overheard
-) -> None:
-    """Write down what would have been decided: no use is counted, no proof spent.
-
-    Raises:
-        StoreUnavailable: it could not be written.
-    """
-    draft = _draft(operator, Event.ASSESSMENT, decision_id, decision, decision.public_codes, {})
-    record = record_of(Event.ASSESSMENT, decision, shadows)
+    draft = _draft(operator, event, decision_id, decision, decision.public_codes, {})
+    record = record_of(event, decision, shadows)
     log_refusal(operator.store, people=people(assembled), record=record, draft=draft)
 
 

@@ -9,9 +9,9 @@ import typer
 
 from consent_edit import operator_folder
 from consent_edit.cli import operator_audit, operator_status, operator_vault
-from consent_edit.cli.policy_names import name_or_path
 from consent_edit.cli.terminal import AsJson, say
 from consent_edit.errors import InputError
+from consent_edit.policy.shipped_names import name_or_path
 
 app = typer.Typer(no_args_is_help=True)
 app.command("audit")(operator_audit.audit)

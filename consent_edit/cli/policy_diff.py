@@ -15,7 +15,7 @@ from consent_edit.cli.terminal import AsJson, counted, plain, say
 from consent_edit.policy.authoring.comparing.difference import REGIONS, Change, Difference, compare
 from consent_edit.policy.authoring.comparing.example_pictures import MAX_PERSONS, Example
 from consent_edit.policy.authoring.comparing.two_policies import ChangeKind
-from consent_edit.policy.bundle import Narrowing, PolicyBundle
+from consent_edit.policy.bundle import PolicyBundle
 
 _SHOWN: Final = 3
 _TITLES: Final = {
@@ -55,8 +55,7 @@ def diff(
 ) -> None:
     """Say what a new policy would allow, refuse, or refuse for other reasons."""
     codes = tuple(dict.fromkeys(jurisdiction or ()))
-    laid_over = [Narrowing.jurisdiction(code) for code in codes]
-    before, after = (named_policy(one).narrowed(laid_over) for one in (old, new))
+    before, after = (named_policy(one).within(codes) for one in (old, new))
     found = _compared(before, after, points)
     named = ("--policy", new, *(word for code in codes for word in ("--jurisdiction", code)))
     said = "" if as_json else "\n".join(_lines(before, after, found, named, None if every else _SHOWN))

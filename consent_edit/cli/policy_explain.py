@@ -21,7 +21,7 @@ from consent_edit.policy.authoring.explaining.differences_given import differenc
 from consent_edit.policy.authoring.explaining.nearest_change import Change, Nearest
 from consent_edit.policy.authoring.records.policies_at_hand import finder
 from consent_edit.policy.authoring.records.replay import MAX_RECORD_BYTES
-from consent_edit.policy.bundle import Narrowing, PolicyBundle
+from consent_edit.policy.bundle import PolicyBundle
 from consent_edit.policy.decision import Decision, decide, replay
 from consent_edit.policy.explain import Language
 from consent_edit.policy.testing import benign, vary
@@ -76,8 +76,7 @@ def _anew(policy: str, jurisdictions: list[str]) -> PolicyBundle | None:
         InputError: jurisdictions without a policy.
     """
     if policy:
-        codes = dict.fromkeys(jurisdictions)
-        return named_policy(policy).narrowed(Narrowing.jurisdiction(code) for code in codes)
+        return named_policy(policy).within(jurisdictions)
     if jurisdictions:
         raise InputError(
             "a recorded decision stays under the law it was decided under",

@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from consent_edit.policy.bundle import PolicyBundle
-from consent_edit.policy.shipped_names import name_or_path, shipped_names
-
-__all__ = ["name_or_path", "named_policy", "shipped_names"]
+from consent_edit.policy.shipped_names import name_or_path
 
 
 def named_policy(policy: str) -> PolicyBundle:

@@ -9,25 +9,22 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from consent_edit.cli.policy_names import named_policy, shipped_names
+from consent_edit.cli.policy_names import named_policy
 from consent_edit.cli.terminal import AsJson
 from consent_edit.errors import Unavailable, VerificationFailed
 from consent_edit.policy.bundle import Narrowing
 from consent_edit.policy.proof.words import SOMETHING_LEAVES
-from consent_edit.shipped import shipped
+from consent_edit.policy.shipped_names import jurisdictions, shipped_names
 
 if TYPE_CHECKING:
     from consent_edit.policy.proof.prove import Proof
 
-_JURISDICTIONS: Final = "jurisdictions"
-_FILE: Final = "policy.cedar"
 _WITHOUT: Final = "without "
 _SHOWN: Final = 20
 
 
 def _jurisdictions() -> list[Narrowing]:
-    folder = shipped("policies") / _JURISDICTIONS
-    return [Narrowing.jurisdiction(path.parent.name) for path in sorted(folder.glob(f"*/{_FILE}"))]
+    return [Narrowing.jurisdiction(code) for code in jurisdictions()]
 
 
 def _progress(part: str) -> None:

@@ -13,7 +13,6 @@ from consent_edit.cli.policy_names import named_policy
 from consent_edit.cli.terminal import AsJson, counted, plain, say
 from consent_edit.errors import InputError
 from consent_edit.policy.authoring.records.replay import MAX_RECORD_BYTES, Report, replay_all
-from consent_edit.policy.bundle import Narrowing
 
 _SHOWN: Final = 20
 
@@ -33,9 +32,7 @@ def replay(
     The jurisdictions that an operator's folder is always under narrow NEW too.
     """
     own = operator_folder.jurisdictions(log) if log.is_dir() else ()
-    bundle = named_policy(new).narrowed(
-        Narrowing.jurisdiction(code) for code in dict.fromkeys((*own, *(jurisdiction or ())))
-    )
+    bundle = named_policy(new).within((*own, *(jurisdiction or ())))
     records = _of_folder(log) if log.is_dir() else _of_file(log)
     report = replay_all(counted(records, "decisions"), bundle)
     if report.skipped and not report.total:

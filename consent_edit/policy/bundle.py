@@ -248,6 +248,14 @@ class PolicyBundle:
         added = tuple(narrowings)
         return _narrowed(self, added) if added else self
 
+    def within(self, jurisdictions: Iterable[str]) -> PolicyBundle:
+        """The bundle narrowed by jurisdictions that ship, each once, in the order of their codes as given.
+
+        Raises:
+            PolicyInvalid: there is no such jurisdiction, or an ``@id`` stands twice.
+        """
+        return self.narrowed(Narrowing.jurisdiction(code) for code in dict.fromkeys(jurisdictions))
+
     @property
     def reads(self) -> tuple[str, ...]:
         """The facts that its rules can read; what it decides depends on no other."""

@@ -29,12 +29,12 @@ from typing import Final
 from consent_edit.errors import ConsentEditError, PolicyInvalid
 from consent_edit.policy.bundle import Narrowing, PolicyBundle
 from consent_edit.policy.limits import MAX_FILE_BYTES
+from consent_edit.policy.shipped_names import POLICY_FILE
 
 SETTLE_S: Final = 1.0
 RETRY_S: Final = 30.0
 """A state that failed is tried again after this long: a machine can be too busy for a rehearsal."""
 
-_FILE: Final = "policy.cedar"
 _PUT_BACK: Final = (
     "put a policy file there that only its owner can write, in a folder that only its owner can"
 )
@@ -135,7 +135,7 @@ class PolicyFile:
         return _Look.of(found)
 
     def _file(self) -> Path:
-        return self._path / _FILE if self._path.is_dir() else self._path
+        return self._path / POLICY_FILE if self._path.is_dir() else self._path
 
     def _read(self, look: _Look) -> str | None:
         """The text of the file that was looked at; ``None`` when it is not, or not any more, that very file.

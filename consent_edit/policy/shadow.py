@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
 from consent_edit.encoding import JsonValue, canonical_json
-from consent_edit.policy.bundle import Narrowing, PolicyBundle
+from consent_edit.policy.bundle import PolicyBundle
 from consent_edit.policy.codes import ordered
 from consent_edit.policy.decision import Decision, again
 
@@ -59,7 +59,7 @@ def _note(
     shadow: PolicyBundle, jurisdictions: Sequence[str], decisions: Sequence[Decision]
 ) -> Mapping[str, JsonValue]:
     try:
-        whole = shadow.narrowed([Narrowing.jurisdiction(code) for code in jurisdictions])
+        whole = shadow.within(jurisdictions)
         said = [again(decision, whole) for decision in decisions]
         for one in said:
             if one.fault:

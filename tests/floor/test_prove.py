@@ -6,12 +6,13 @@ import json
 
 import pytest
 
-from consent_edit.cli.policy_names import named_policy, shipped_names
+from consent_edit.cli.policy_names import named_policy
 from consent_edit.cli.policy_prove import _account, _jurisdictions
 from consent_edit.policy.floor import FloorRule
 from consent_edit.policy.proof.banned import BANNED
 from consent_edit.policy.proof.prove import Proof, prove_floor
 from consent_edit.policy.proof.solver.claims import COVERED, SAT, UNSAT
+from consent_edit.policy.shipped_names import shipped_names
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ from consent_edit.policy.proof.prove import Digests, Proof
 from consent_edit.policy.proof.solver.claims import Claim
 from consent_edit.policy.proof.structure import Structure
 from consent_edit.policy.proof.table import Findings
+from consent_edit.shipped import shipped as shipped_folder
 
 PERMIT = '@id("all") @reason("r") permit (principal, action, resource);\n'
 HOLDS = Proof(
@@ -63,7 +64,7 @@ def test_every_shipped_policy_is_proven_by_default(asked: Asked, capsys: pytest.
     """With every shipped jurisdiction to be laid over each; nothing on stderr without a terminal."""
     policy_prove.prove(as_json=True)
     assert "default" in asked.policies
-    folder = Path(policy_prove.shipped("policies"))
+    folder = Path(shipped_folder("policies"))
     shipped = {path.parent.name for path in folder.glob("*/policy.cedar")}
     assert set(asked.policies) == shipped
     assert set(asked.laws) == {path.parent.name for path in folder.glob("jurisdictions/*/policy.cedar")}

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from consent_edit.errors import InputError, PolicyInvalid
 from consent_edit.policy.authoring.writing.source_places import printable
-from consent_edit.policy.bundle import Narrowing, PolicyBundle
+from consent_edit.policy.bundle import PolicyBundle
 from consent_edit.policy.shipped_names import (
     NAME,
     POLICY_FILE,
@@ -125,7 +125,7 @@ class Suite:
             InputError: a jurisdiction that does not ship.
         """
         try:
-            return self.policy.narrowed(Narrowing.jurisdiction(code) for code in self.over(case))
+            return self.policy.within(self.over(case))
         except PolicyInvalid as error:
             raise bad(self.path, error.message, case.name, remedy=error.remedy) from error
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Final
 
 from consent_edit.errors import ConsentEditError
-from consent_edit.policy.bundle import Narrowing, PolicyBundle
+from consent_edit.policy.bundle import PolicyBundle
 
 _JOINT: Final = "+"
 _REMEMBERED: Final = 256
@@ -19,9 +19,8 @@ def narrowed_to(policy: PolicyBundle, name: str, digest: str) -> PolicyBundle | 
         return policy
     if not name.startswith(f"{policy.name}{_JOINT}"):
         return None
-    codes = dict.fromkeys(name[len(policy.name) + 1 :].split(_JOINT))
     try:
-        whole = policy.narrowed(Narrowing.jurisdiction(code) for code in codes)
+        whole = policy.within(name[len(policy.name) + 1 :].split(_JOINT))
     except ConsentEditError:
         return None
     return whole if whole.digest == digest else None

@@ -1,4 +1,4 @@
-"""Cedar rules as formulas over symbolic facts, for the solver z3, which smt*.py alone import.
+"""Cedar rules as formulas over symbolic facts, for the solver z3, which this folder alone imports.
 
 A fact that is a word is a constant of a finite sort, a set is one Boolean a word, a count is a whole number.
 A term becomes a value and a condition under which it errs, after Cedar's own order of evaluation:

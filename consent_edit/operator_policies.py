@@ -106,9 +106,10 @@ def check_together(bundles: Iterable[PolicyBundle], jurisdictions: Sequence[str]
     Raises:
         InputError: it does not.
     """
+    laid_over = _laid_over(jurisdictions)  # one that is not known is said as such
     for bundle in bundles:
         try:
-            bundle.within(jurisdictions)
+            bundle.narrowed(laid_over)
         except PolicyInvalid as error:
             raise InputError(
                 f"the policy {bundle.name} does not go with {', '.join(jurisdictions)}: {error.message}",

@@ -45,7 +45,7 @@ class ConsentEditor:
         self.family = classify(pipeline)
         self.pipeline = pipeline
         self.operator = operator
-        own = PerceptionProcess(limits=operator.thresholds) if perception is None else perception
+        own = PerceptionProcess(limits=lambda: operator.thresholds) if perception is None else perception
         self.perception: Perception = own
         self._gate = Gate(operator)
         self._judge = Judge(operator, own)

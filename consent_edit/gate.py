@@ -27,6 +27,7 @@ from consent_edit.evidence.log import Event, SaltedLeaf, log_release
 from consent_edit.evidence.receipt import describe_release, sign_receipt
 from consent_edit.intake.decode import decode
 from consent_edit.operator import Operator, Snapshot
+from consent_edit.perception.observation import Origin
 from consent_edit.policy import floor
 from consent_edit.policy.decision import Decision, decide, meet, public_view
 from consent_edit.policy.shadow import Overheard, overheard
@@ -58,6 +59,7 @@ class Finished:
         thresholds_digest: Digest of the thresholds in force when the output was compared with its people.
         proof: Whose key signed for the request, to be spent with the release.
         assembled: Facts of the output stage, with the consents as read just now.
+        origin: The first picture of the chain of edits that the output is the newest of.
     """
 
     candidate: Candidate
@@ -68,6 +70,7 @@ class Finished:
     assembled: Assembled
     purpose: Purpose
     proof: Proven
+    origin: Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +259,7 @@ class Gate:
                     "admitted": clearance.decision.to_record(),
                 },
                 draft=draft,
+                origins={candidate.image.digest: finished.origin},
             )
         except (
             ConsentInvalid

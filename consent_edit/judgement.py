@@ -11,7 +11,7 @@ from consent_edit.gate import Finished
 from consent_edit.intake.canonical import CanonicalImage
 from consent_edit.objections import Objections
 from consent_edit.operator import Operator, Snapshot
-from consent_edit.perception.observation import ImageObservation, Perception
+from consent_edit.perception.observation import ImageObservation, Origin, Perception
 from consent_edit.reception import Received
 from consent_edit.request import EditRequest
 
@@ -58,7 +58,8 @@ class Judge:
         seen = self._perception.observe_image(candidate.image)
         content = CanonicalImage.of(candidate.image.pixels[: candidate.picture_rows])
         shown = replace(seen, height=content.height)  # without the band below
-        change = self._perception.observe_change(received.image, content, received.seen, shown)
+        origin = self._operator.store.origin(received.image.digest, Origin.of(received.seen))
+        change = self._perception.observe_change(received.image, content, received.seen, shown, origin)
         current = self._operator.snapshot()
         thresholds = strictest(snapshot, current)
         asked, in_force = received.operations, (snapshot, current)
@@ -88,6 +89,7 @@ class Judge:
             assembled=assembled,
             purpose=request.purpose,
             proof=received.proof,
+            origin=origin,
         )
 
     def _objects(self, seen: ImageObservation) -> Objects:

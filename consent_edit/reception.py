@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from consent_edit.assembly import under_mask
 from consent_edit.consent.presentation import Presentation
 from consent_edit.consent.proof import Proven, verify_proof
 from consent_edit.errors import ArgumentRejected, CheckFailed, ConsentInvalid, InputError
 from consent_edit.intake.canonical import CanonicalImage
+from consent_edit.intake.mask import painted_over, plain_mask
 from consent_edit.operator import Operator
-from consent_edit.perception.observation import ImageObservation, Perception, PromptObservation
+from consent_edit.perception.observation import (
+    ImageObservation,
+    Origin,
+    Perception,
+    PromptObservation,
+)
 from consent_edit.pipelines.families import Family
 from consent_edit.pipelines.signature import BoundCall, bind
 from consent_edit.request import EditRequest, canonical
@@ -26,7 +34,8 @@ class Received:
 
     Attributes:
         at: When it was received, unix seconds; no later reading of the clock may come before it.
-        operations: Asked for and read in the words.
+        masks: Mask argument -> the plain mask, where the pipeline takes one.
+        operations: Asked for, read in the words, and reached by the mask.
         presentations: Opened; nothing of them verified.
         proof: Whose key signed for this request; :data:`NOBODY` where none did.
     """
@@ -34,6 +43,7 @@ class Received:
     at: int
     call: BoundCall
     image: CanonicalImage
+    masks: Mapping[str, CanonicalImage]
     seen: ImageObservation
     prompt: PromptObservation
     operations: frozenset[Operation]
@@ -43,7 +53,7 @@ class Received:
     @property
     def images(self) -> dict[str, CanonicalImage]:
         """Picture argument -> the canonical pixels that were looked at."""
-        return {self.call.family.image_arguments[0]: self.image}
+        return {self.call.family.image_arguments[0]: self.image, **self.masks}
 
     @property
     def call_digest(self) -> str:
@@ -66,7 +76,12 @@ def receive(
     texts = dict(zip(family.text_arguments, (request.prompt, request.negative_prompt), strict=False))
     if request.negative_prompt and len(texts) < 2:
         raise ArgumentRejected(f"{family.name} takes no negative prompt")
-    call = bind(pipeline, family, (), {family.image_arguments[0]: image, **request.settings, **texts})
+    masks = _masks(request, family, image)
+    pictures = {family.image_arguments[0]: image, **masks}
+    named = set(request.settings) & {*pictures, *texts}
+    if named:
+        raise ArgumentRejected(f"{min(named)} is a field of the request, not a setting")
+    call = bind(pipeline, family, (), {**pictures, **request.settings, **texts})
     at = operator.clock()
     operator.store.check_clock(at)  # what could not be logged is not begun
     proof = _proven(request, operator, image.digest, at)
@@ -81,7 +96,26 @@ def receive(
             code="input.presentations",
             remedy="present the consent of the people depicted only, once each",
         )
-    return Received(at, call, image, seen, prompt, _operations(request, prompt, family), presentations, proof)
+    operations = _operations(request, prompt, family, bool(masks))
+    for one in masks.values():
+        reach = perception.observe_change(image, painted_over(image, one), seen, seen, Origin.of(seen))
+        prompt, operations = under_mask(prompt, operations, reach)
+    return Received(at, call, image, masks, seen, prompt, operations, presentations, proof)
+
+
+def _masks(request: EditRequest, family: Family, image: CanonicalImage) -> dict[str, CanonicalImage]:
+    """The request's mask in plain black and white, for the families that take one; none for the others."""
+    if request.mask is None:
+        if family.mask_argument:
+            raise InputError(
+                f"{family.name} repaints under a mask, and none was given",
+                code="input.mask",
+                remedy="give EditRequest.mask, white where the picture may change",
+            )
+        return {}
+    if not family.mask_argument:
+        raise ArgumentRejected(f"{family.name} takes no mask")
+    return {family.mask_argument: plain_mask(canonical(request.mask), image)}
 
 
 def _opened(request: EditRequest, operator: Operator) -> tuple[Presentation, ...]:
@@ -114,11 +148,18 @@ def _proven(request: EditRequest, operator: Operator, photo: str, now: int) -> P
         ) from error
 
 
-def _operations(request: EditRequest, prompt: PromptObservation, family: Family) -> frozenset[Operation]:
-    """Asked and read. Words that were not understood may ask for anything the pipeline can do."""
+def _operations(
+    request: EditRequest, prompt: PromptObservation, family: Family, masked: bool
+) -> frozenset[Operation]:
+    """Asked and read. Words that were not understood may ask for anything the pipeline can do.
+
+    Under a mask there may be no words: what it reaches says what is asked, and at the least it is an object.
+    """
     operations = request.operations | prompt.operations
     if prompt.intent is Intent.UNDETERMINED or len(family.capabilities) == 1:
         operations |= family.capabilities
+    if masked and not operations:
+        return frozenset({Operation.OBJECT})
     if not operations:
         raise InputError(
             "the words do not say which operation this edit is",

@@ -38,6 +38,8 @@ class EditRequest:
         operations: What the edit does, where the words do not say it plainly; joined with what they say.
         purpose: Why it is done; a grant is for one purpose.
         negative_prompt: What to steer away from.
+        mask: For pipelines that repaint under a mask: white where they may, of the picture's size. What it
+            reaches of a person counts as asked for.
         settings: Further arguments of the pipeline, from its family's allow-list.
         file_format: Format of the file that leaves.
         jurisdictions: Codes of the law the edit falls under, such as ``eu``. Beside the operator's own they
@@ -54,6 +56,7 @@ class EditRequest:
     operations: frozenset[Operation] = frozenset()
     purpose: Purpose = Purpose.PERSONAL
     negative_prompt: str = field(default="", repr=False)
+    mask: Picture | None = field(default=None, repr=False)
     settings: Mapping[str, object] = field(default_factory=dict, repr=False)
     file_format: FileFormat = "png"
     jurisdictions: tuple[str, ...] = ()
@@ -107,6 +110,8 @@ class EditRequest:
                 "presentations": [byte_digest(_as_text(one).encode("utf-8")) for one in self.presentations],
                 "settings": cast(JsonValue, dict(self.settings)),
             }
+            if self.mask is not None:
+                asked["mask"] = canonical(self.mask).digest
             return byte_digest(canonical_json(asked))
         except (TypeError, ValueError):
             raise InputError("the request cannot be named in a proof", code="input.proof") from None

@@ -31,6 +31,23 @@ class ThresholdEntry(BaseModel):
     by: str = Field(min_length=1)
 
 
+@dataclass(frozen=True, slots=True)
+class AddedEmbedder:
+    """An operator's own embedder: it must agree as well, so it can only refuse.
+
+    Attributes:
+        role: What its embeddings and templates are kept under.
+        match: Cosine from which it accepts a face.
+        enrol: Cosine that every pair of enrolment photos must reach.
+        keep: Cosine from which it takes an output face for the credential's person still.
+    """
+
+    role: str
+    match: float
+    enrol: float
+    keep: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thresholds:
     """Every operating threshold. Scores and shares are 0 to 1, cosines -1 to 1, colours 0 to 255.
@@ -42,6 +59,17 @@ class Thresholds:
         face_merge_overlap: Intersection over union above which two boxes are one face.
         face_merge_offset: Centre offset, as a share of the larger side, below which two boxes are one face.
         face_merge_size_ratio: Larger over smaller side from which two boxes are never one face.
+        face_repeat_overlap: Intersection over union above which a box repeats a better one of its pass.
+        face_coincide_overlap: Intersection over union above which two boxes coincide.
+        face_coincide_offset: Distance of two boxes' points, in spreads of the points, up to which they coincide.
+        face_coincide_size_ratio: Larger over smaller spread from which two boxes never coincide.
+        face_merge_likeness: Cosine of the first embedder from which two boxes in one place are one person.
+        face_apart_kinds: Kinds of pass from which a box in a stronger one's place is no mere echo of it.
+        face_apart_score: Detector score from which it is none.
+        face_apart_presence: Logit of the face mesh from which it is none.
+        face_human_centre: Score of CenterFace in a pass from which a box shows a person.
+        face_human_likeness: Score of CenterFace in the upright crop of a box from which it does.
+        face_human_presence: Logit of the face mesh from which it does.
         match_face_embedding: Cosine from which the first embedder accepts.
         match_face_embedding_second: Cosine from which the second embedder accepts.
         match_probe_width: Width in pixels of a face from which it may be matched at all.
@@ -58,16 +86,27 @@ class Thresholds:
         enrol_brightness_low: Mean luma of the face from which it may be enrolled.
         enrol_brightness_high: Mean luma of the face up to which it may be enrolled.
         enrol_clipped: Share of black or burnt-out pixels up to which a face may be enrolled.
+        age_apparent_minor: Expected age in years below which a face of unverified age counts as a minor's.
         exposure_nude_whole: OpenNSFW score of the whole picture that reads nude.
-        exposure_nude_crop: OpenNSFW score of a 60 % crop that reads nude.
+        exposure_nude_crop: OpenNSFW score of a crop that reads nude.
         exposure_suggestive_whole: Score of the whole picture that reads suggestive.
         exposure_suggestive_crop: Score of a crop that reads suggestive.
-        exposure_rise: Rise of any view's score that counts as increased.
+        exposure_excused: OpenNSFW score below which a view without anybody may be excused.
+        exposure_neutral: The second family's nudity and swimwear together, below which it excuses such a view.
+        exposure_second_whole: The second family's nudity in the whole picture that reads nude by itself.
+        exposure_second_agrees: The same where OpenNSFW's score is at least ``exposure_agreed_whole``.
+        exposure_agreed_whole: OpenNSFW score of the whole picture with which the second family agrees.
+        exposure_person_views: Crops around people in one picture, at most; beyond, neighbours share one.
+        exposure_rise: Rise of OpenNSFW's score in any view that counts as increased.
+        exposure_rise_second: The same of the second family's nudity.
+        exposure_rise_suggestive: The same of the second family's swimwear and underwear.
         change_residual: Colour distance beyond the fitted tone map from which a pixel is repainted.
+        change_shading: Disagreement of a neighbourhood's shading from which a pixel is repainted.
         change_share_person: Share of a person's region that must be repainted to count as touched.
         change_share_unseen: Share of the picture, outside every person, repainted to count as touched.
         change_tone: Mean colour distance from the identity that counts as a tone change.
-        digest: SHA-256 of the file, hex: what a decision records.
+        digest: SHA-256 of the file and of whatever was added to it, hex: what a decision records.
+        added: The operator's own embedders, which must agree besides the two that are always asked.
     """
 
     face_support_kinds: float
@@ -76,6 +115,17 @@ class Thresholds:
     face_merge_overlap: float
     face_merge_offset: float
     face_merge_size_ratio: float
+    face_repeat_overlap: float
+    face_coincide_overlap: float
+    face_coincide_offset: float
+    face_coincide_size_ratio: float
+    face_merge_likeness: float
+    face_apart_kinds: float
+    face_apart_score: float
+    face_apart_presence: float
+    face_human_centre: float
+    face_human_likeness: float
+    face_human_presence: float
     match_face_embedding: float
     match_face_embedding_second: float
     match_probe_width: float
@@ -92,26 +142,53 @@ class Thresholds:
     enrol_brightness_low: float
     enrol_brightness_high: float
     enrol_clipped: float
+    age_apparent_minor: float
     exposure_nude_whole: float
     exposure_nude_crop: float
     exposure_suggestive_whole: float
     exposure_suggestive_crop: float
+    exposure_excused: float
+    exposure_neutral: float
+    exposure_second_whole: float
+    exposure_second_agrees: float
+    exposure_agreed_whole: float
+    exposure_person_views: float
     exposure_rise: float
+    exposure_rise_second: float
+    exposure_rise_suggestive: float
     change_residual: float
+    change_shading: float
     change_share_person: float
     change_share_unseen: float
     change_tone: float
+    prompt_exposing: float
+    prompt_doubt_low: float
+    prompt_doubt_high: float
+    prompt_sexual: float
+    prompt_operation: float
+    prompt_name: float
+    prompt_other_text: float
+    prompt_other_word: float
+    prompt_other_doubt: float
+    prompt_known_enough: float
+    prompt_known_share: float
+    prompt_other_clause: float
+    prompt_other_window: float
+    prompt_known_window: float
     digest: str
+    added: tuple[AddedEmbedder, ...] = ()
 
     @property
     def matching(self) -> Mapping[str, float]:
         """Embedder role -> cosine from which it accepts; every role must."""
-        return _by_role(self.match_face_embedding, self.match_face_embedding_second)
+        own = _by_role(self.match_face_embedding, self.match_face_embedding_second)
+        return own | {one.role: one.match for one in self.added}
 
     @property
     def enrolment(self) -> Mapping[str, float]:
         """Embedder role -> cosine that every pair of enrolment photos must reach; for every role."""
-        return _by_role(self.enrol_face_embedding, self.enrol_face_embedding_second)
+        own = _by_role(self.enrol_face_embedding, self.enrol_face_embedding_second)
+        return own | {one.role: one.enrol for one in self.added}
 
     @property
     def never(self) -> Mapping[str, float]:
@@ -119,7 +196,7 @@ class Thresholds:
         return _by_role(self.never_face_embedding, self.never_face_embedding_second)
 
 
-def _by_role(first: float, second: float) -> Mapping[str, float]:
+def _by_role(first: float, second: float) -> dict[str, float]:
     """The two embedders' cosines under the names of their roles."""
     return {"face-embedding": first, "face-embedding-second": second}
 
@@ -136,7 +213,7 @@ def _entries(text: str) -> Mapping[str, ThresholdEntry]:
         raise Unavailable(
             "thresholds.toml is not valid", code="check.thresholds", remedy="reinstall consent-edit"
         ) from error
-    expected = {item.name for item in fields(Thresholds)} - {"digest"}
+    expected = {item.name for item in fields(Thresholds)} - {"digest", "added"}
     if set(entries) != expected:
         raise Unavailable(
             "thresholds.toml does not name every threshold, or names one too many",

@@ -188,6 +188,8 @@ class CheckName(StrEnum):
     FACE_DETECTION = "face-detection"
     FACE_EMBEDDING = "face-embedding"
     FACE_EMBEDDING_SECOND = "face-embedding-second"
+    BODY_DETECTION = "body-detection"
+    APPARENT_AGE = "apparent-age"
     EXPOSURE = "exposure"
     PROMPT_INTENT = "prompt-intent"
     CHANGE = "change"
@@ -216,6 +218,8 @@ IMAGE_CHECKS: Final = frozenset(
         CheckName.FACE_DETECTION,
         CheckName.FACE_EMBEDDING,
         CheckName.FACE_EMBEDDING_SECOND,
+        CheckName.BODY_DETECTION,
+        CheckName.APPARENT_AGE,
         CheckName.EXPOSURE,
     }
 )

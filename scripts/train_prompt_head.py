@@ -1,239 +1,104 @@
 """Train the prompt reader's heads: minutes on one CPU core, seeded, from the phrases in scripts/data.
 
 First a third of the phrase groups (the same groups in every language) is kept aside and the figures on it are
-printed as JSON; then the heads are trained on everything and written. The tests' held-out file is never read.
+printed as JSON; then the heads are trained on everything and written. The tests' held-out files are never read.
 
-    python scripts/train_prompt_head.py [--out consent_edit/perception/weights/prompt_heads.npz]
+    python scripts/train_prompt_head.py [--out consent_edit/perception/weights/prompt_heads.npz] [--cache FILE.npz]
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
-import itertools
 import json
-import random
-import re
 import sys
-import unicodedata
-import zlib
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from prompt_phrases import OTHER_WORDS, WORDS, Phrase, everyday_words, is_aside, load_phrases, sentences, variants
+from scipy import sparse
 
-from consent_edit.perception.heads import OPERATION_ORDER, PromptHeads, name_signs
-from consent_edit.perception.language import LANGUAGES, ngram_features, word_hash, words_of
+from consent_edit.perception.heads import OPERATION_ORDER, EncoderHeads, PromptHeads, chance
+from consent_edit.perception.language import BUCKETS, LANGUAGES, LETTERED, ngram_counts, word_hash, words_of
+from consent_edit.perception.names import name_signs
 from consent_edit.perception.normalise import normalise
 from consent_edit.perception.sentences import SentenceEncoder
+from consent_edit.perception.sentences_second import SecondSentenceEncoder
 from consent_edit.vocabulary import Intent, Operation
 
 ROOT = Path(__file__).resolve().parents[1]
-DATA = ROOT / "scripts" / "data"
 OUT = ROOT / "consent_edit" / "perception" / "weights" / "prompt_heads.npz"
-SEED = 20260
-EXPANSIONS = 12
-EMBEDDING_SCALE = 3.0
+SCALES = {"first": 3.0, "second": 8.0}
 LETTER_SCALE = 3.0
-"""How much the two kinds of features count before the penalty; letters beside the embedding raised the area
-under the curve over the three folds of phrase groups from .92 to .945."""
-FIRST = [
-    "Jordan",
-    "Mira",
-    "Tobias",
-    "Elena",
-    "Hugo",
-    "Nadia",
-    "Oskar",
-    "Lucia",
-    "Rafael",
-    "Ingrid",
-    "Samir",
-    "Chloé",
-    "Mateo",
-    "Greta",
-    "Amara",
-    "Felix",
-    "Noemi",
-    "Björn",
-    "Priya",
-    "Kwame",
-    "Camille",
-    "Ana",
-    "Dmitri",
-    "Yuki",
-    "Leila",
-    "Ronan",
-    "Paola",
-    "Emil",
-    "Zoe",
-    "Carlos",
-    "Hanna",
-    "Louis",
-    "Sofia",
-    "Peter",
-    "Marie",
-    "John",
-    "Emma",
-    "Juan",
-    "Anna",
-]
-LAST = [
-    "Example",
-    "Sample",
-    "Testermann",
-    "Placeholder",
-    "Beispiel",
-    "Muster",
-    "Ejemplo",
-    "Modelo",
-    "Exemple",
-    "Quelconque",
-    "Marlowe",
-    "Vasquez",
-    "Brandt",
-    "Lindqvist",
-    "Okafor",
-    "Moreau",
-    "Castellano",
-    "Novak",
-    "Takeda",
-    "Rahman",
-    "Pellegrini",
-    "Duval",
-    "Ferrand",
-    "Hollister",
-    "Krüger",
-    "Zamora",
-    "Whitfield",
-    "Delgado",
-    "Schreiber",
-    "Roux",
-]
+"""How much each kind of feature counts before the penalty; the second encoder's vectors lie closer together.
+Letters beside the first embedding raised the area under the curve over three folds of phrase groups from .92 to .945."""
+
+Rows = NDArray[np.float32]
+Embedded = dict[str, tuple[Rows, Rows]]
 
 
-@dataclass(frozen=True)
-class Phrase:
-    """One training text; ``label`` counts only where ``for_intent`` is set."""
+class Features:
+    """Blocks of columns side by side, dense or sparse, and a last column of ones."""
 
-    text: str
-    language: str
-    group: str
-    label: str
-    operations: tuple[str, ...]
-    named: bool
-    for_intent: bool
+    def __init__(self, *blocks: Rows | sparse.csr_matrix) -> None:
+        self.blocks = blocks
+        self.ends = np.cumsum([block.shape[1] for block in blocks]).tolist()
+        self.size = self.ends[-1] + 1
+        self.count = blocks[0].shape[0]
 
+    def times(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Rows times weights (classes, size); (count, classes)."""
+        starts = [0, *self.ends[:-1]]
+        total = np.repeat(weights[None, :, -1], self.count, axis=0)
+        for block, start, end in zip(self.blocks, starts, self.ends, strict=True):
+            total = total + block @ np.ascontiguousarray(weights[:, start:end].T)
+        return np.asarray(total, dtype=np.float64)
 
-def expand(pattern: str, rng: random.Random) -> list[str]:
-    """The texts that ``[a|b]`` alternatives stand for: ``EXPANSIONS``, or as many as the longest list."""
-    parts = [part.split("|") for part in re.split(r"\[([^\]]*)\]", pattern)]
-    for index in range(0, len(parts), 2):
-        parts[index] = ["|".join(parts[index])]
-    texts = ["".join(choice) for choice in itertools.product(*parts)]
-    texts = [re.sub(r" +([,.])", r"\1", " ".join(text.replace(" -", "-").split())) for text in texts]
-    most = max(EXPANSIONS, *(len(part) for part in parts))
-    return texts if len(texts) <= most else rng.sample(texts, most)
-
-
-def load_phrases() -> list[Phrase]:
-    """All phrases of scripts/data/prompts_*.jsonl, expanded."""
-    rng = random.Random(SEED)
-    phrases: list[Phrase] = []
-    for language in LANGUAGES:
-        for row in _rows(f"prompts_{language}.jsonl"):
-            for text in (t for pattern in row["phrases"] for t in expand(pattern, rng)):
-                ops = tuple(row["operations"])
-                phrases.append(Phrase(text, language, row["group"], row["label"], ops, False, True))
-    for row in _rows("prompts_families.jsonl"):
-        for text in (t for pattern in row["phrases"] for t in expand(pattern, rng)):
-            ops = tuple(row["operations"])
-            phrases.append(Phrase(text, row["language"], row["group"], row["label"], ops, False, True))
-    for row in _rows("prompts_free.jsonl"):
-        phrases += [
-            Phrase(t, row["language"], row["group"], row["label"], (), False, True) for t in row["phrases"]
-        ]
-    for row in _rows("prompts_names.jsonl"):
-        for text in (t for pattern in row["phrases"] for t in expand(pattern, rng)):
-            for _ in range(5 if row["named"] else 1):
-                filled = text.format(
-                    name=f"{rng.choice(FIRST)} {rng.choice(LAST)}",
-                    first=rng.choice(FIRST),
-                    last=rng.choice(LAST),
-                )
-                phrases.append(
-                    Phrase(filled, row["language"], row["group"], "ordinary", (), row["named"], True)
-                )
-    for row in _rows("prompts_other.jsonl"):
-        phrases += [Phrase(text, "other", row["group"], "", (), False, False) for text in row["phrases"]]
-    return phrases
+    def back(self, residual: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Transposed rows times a residual (count, classes); (classes, size)."""
+        parts = [np.asarray(block.T @ residual).T for block in self.blocks]
+        return np.concatenate([*parts, residual.sum(axis=0)[:, None]], axis=1)
 
 
-def _rows(name: str) -> list[dict]:  # type: ignore[type-arg]
-    return [json.loads(line) for line in (DATA / name).read_text(encoding="utf-8").splitlines()]
-
-
-def is_aside(group: str) -> bool:
-    """Whether a phrase group is in the third kept aside; the same in every language."""
-    return zlib.crc32(f"{SEED}:{group}".encode()) % 3 == 0
-
-
-def variants(phrases: list[Phrase]) -> list[Phrase]:
-    """The phrases as people type them: as written, normalised, without accents, with a full stop."""
-    made = list(phrases)
-    for p in phrases:
-        rng = random.Random(f"{SEED}:{p.text}")  # of its own, so that a subset has the same variants
-        made.append(_with(p, normalise(p.text)))
-        bare = "".join(c for c in unicodedata.normalize("NFD", p.text) if not unicodedata.combining(c))
-        if bare != p.text and rng.random() < 0.5:
-            made.append(_with(p, bare))
-        if rng.random() < 0.15:
-            made.append(_with(p, p.text[:1].upper() + p.text[1:] + rng.choice([".", "!", " please", ""])))
-    return list({(p.text, p.language, p.group): p for p in made}.values())
-
-
-def _with(p: Phrase, text: str) -> Phrase:
-    return Phrase(text, p.language, p.group, p.label, p.operations, p.named, p.for_intent)
-
-
-def fit_logistic(
-    rows: NDArray[np.float64], target: NDArray[np.float64], l2: float, weight: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """L2 logistic regression by Newton's method; returns weights with the bias last."""
-    x = np.concatenate([rows, np.ones((len(rows), 1))], axis=1)
-    w = np.zeros(x.shape[1])
-    ridge = np.full(x.shape[1], l2)
-    ridge[-1] = 1e-3
-    for _ in range(25):
-        p = 1.0 / (1.0 + np.exp(-np.clip(x @ w, -30, 30)))
-        gradient = x.T @ (weight * (p - target)) + ridge * w
-        curvature = (x * (weight * p * (1 - p) + 1e-9)[:, None]).T @ x + np.diag(ridge)
-        step = np.linalg.solve(curvature, gradient)
-        w -= step
-        if np.abs(step).max() < 1e-6:
-            break
-    return w
-
-
-def fit_softmax(
-    rows: NDArray[np.float64], target: NDArray[np.int64], classes: int, l2: float, weight: NDArray[np.float64]
+def fit(
+    features: Features, target: NDArray[np.int64], classes: int, l2: float, weight: NDArray[np.float64], steps: int = 400
 ) -> NDArray[np.float64]:
     """L2 multinomial regression by accelerated gradient descent; rows of weights with the bias last."""
-    x = np.concatenate([rows, np.ones((len(rows), 1))], axis=1).astype(np.float32)
-    goal = np.eye(classes, dtype=np.float32)[target]
-    w = np.zeros((classes, x.shape[1]), dtype=np.float32)
-    ahead, rate, total = w.copy(), 1.0, float(weight.sum())
-    for step in range(600):
-        logits = x @ ahead.T
+    goal = np.eye(classes)[target]
+    w = np.zeros((classes, features.size))
+    ahead, total = w.copy(), float(weight.sum())
+    rate = 1.0 / _steepness(features, weight)
+    for step in range(steps):
+        logits = features.times(ahead)
         p = np.exp(logits - logits.max(axis=1, keepdims=True))
         p /= p.sum(axis=1, keepdims=True)
-        gradient = ((p - goal) * weight[:, None].astype(np.float32)).T @ x / total
+        gradient = features.back((p - goal) * weight[:, None]) / total
         gradient[:, :-1] += l2 * ahead[:, :-1]
         following = ahead - rate * gradient
         ahead = following + step / (step + 3) * (following - w)
         w = following
-    return w.astype(np.float64)
+    return w
+
+
+def _steepness(features: Features, weight: NDArray[np.float64]) -> float:
+    """The largest curvature of the loss, by a few power steps: how long a step may be."""
+    vector = np.random.default_rng(0).standard_normal((1, features.size))
+    value = 1.0
+    for _ in range(12):
+        vector = features.back(features.times(vector) * weight[:, None] / weight.sum())
+        value = float(np.linalg.norm(vector))
+        vector /= value
+    return 0.5 * value + 1e-3
+
+
+def letters_of(texts: list[str]) -> sparse.csr_matrix:
+    """Letter features as a sparse matrix."""
+    found = [ngram_counts(text) for text in texts]
+    ends = np.cumsum([0, *(len(places) for places, _ in found)])
+    places = np.concatenate([p for p, _ in found])
+    values = np.concatenate([v for _, v in found])
+    return sparse.csr_matrix((values, places, ends), shape=(len(texts), BUCKETS), dtype=np.float32)
 
 
 def balanced(keys: list[str], caps: dict[str, float] | None = None) -> NDArray[np.float64]:
@@ -245,128 +110,162 @@ def balanced(keys: list[str], caps: dict[str, float] | None = None) -> NDArray[n
     return raw * len(raw) / raw.sum()
 
 
-def train(phrases: list[Phrase], embedded: dict[str, NDArray[np.float32]]) -> PromptHeads:
+def train(phrases: list[Phrase], embedded: Embedded) -> PromptHeads:
     """Fit every head on these phrases."""
     phrases = variants(phrases)
     known = [p for p in phrases if p.for_intent]
-    rows = np.stack([embedded[p.text] for p in known]).astype(np.float64)
+    letters = letters_of([p.text for p in known]) * LETTER_SCALE
+    heads = [train_encoder(known, embedded, number, name, letters) for number, name in enumerate(SCALES)]
+    language = np.asarray(train_language(phrases), dtype=np.float32)
+    return PromptHeads(heads[0], heads[1], language, known_words(phrases))
+
+
+def train_encoder(
+    known: list[Phrase], embedded: Embedded, number: int, name: str, letters: sparse.csr_matrix
+) -> EncoderHeads:
+    """Fit the heads over one encoder."""
+    scale = SCALES[name]
+    raw = np.stack([embedded[p.text][number] for p in known]).astype(np.float32)
+    centre = raw.mean(axis=0) if name == "second" else np.zeros(raw.shape[1], dtype=np.float32)
+    rows = (raw - centre) * scale
+
+    def unscaled(w: NDArray[np.float64], letter: bool = False) -> Rows:
+        """Weights for the features as they come: scales and centre folded in."""
+        w = np.array(w, ndmin=2)
+        width = raw.shape[1]
+        w[:, :width] *= scale
+        if letter:
+            w[:, width : width + BUCKETS] *= LETTER_SCALE
+        w[:, -1] -= w[:, :width] @ centre
+        return np.asarray(w, dtype=np.float32)
+
     by_group = np.sqrt(balanced([f"{p.language}:{p.group}" for p in known]))
-    exposing = np.array([float(p.label != Intent.ORDINARY) for p in known])
+    exposing = np.array([int(p.label != Intent.ORDINARY) for p in known])
     sides = balanced(["yes" if e else "no" for e in exposing], {"no": 3.0})
-    letters = ngram_features([p.text for p in known]).astype(np.float64)
-    scale = np.array([EMBEDDING_SCALE] * rows.shape[1] + [LETTER_SCALE] * letters.shape[1] + [1.0])
-    pair = fit_softmax(
-        np.concatenate([rows, letters], axis=1) * scale[:-1],
-        exposing.astype(np.int64),
-        2,
-        1e-4,
-        by_group * sides,
-    )
-    e_head = (pair[1] - pair[0]) * scale
+    pair = fit(Features(rows, letters), exposing, 2, 1e-4, by_group * sides)
     some = exposing > 0
-    sexual = np.array([float(p.label == Intent.SEXUAL) for p in known])
-    s_head = fit_logistic(rows[some], sexual[some], 1.0, by_group[some])
+    sexual = np.array([int(p.label == Intent.SEXUAL) for p in known])
+    severe = fit(Features(rows[some]), sexual[some], 2, 1e-3, by_group[some])
     with_ops = np.array([bool(p.operations) for p in known])
-    o_heads = []
+    asked = []
     for operation in OPERATION_ORDER:
-        target = np.array([float(operation.value in p.operations) for p in known])[with_ops]
+        target = np.array([int(operation.value in p.operations) for p in known])[with_ops]
         sides = np.sqrt(balanced(["yes" if t else "no" for t in target]))
-        o_heads.append(fit_logistic(rows[with_ops], target, 1.0, by_group[with_ops] * sides))
-    named = np.array([float(p.named) for p in known])
-    signs = name_signs([p.text for p in known]).astype(np.float64)
-    n_head = fit_logistic(np.concatenate([rows, signs], axis=1), named, 1.0, by_group)
-    floats = (np.asarray(a, dtype=np.float32) for a in (e_head, s_head, np.stack(o_heads), n_head))
-    return PromptHeads(*floats, np.asarray(train_language(phrases), dtype=np.float32), known_words(phrases))
+        pair_o = fit(Features(rows[with_ops]), target, 2, 3e-4, by_group[with_ops] * sides, 200)
+        asked.append(pair_o[1] - pair_o[0])
+    named = np.array([int(p.named) for p in known])
+    signs = name_signs([p.text for p in known])
+    who = fit(Features(rows, letters, signs), named, 2, 1e-4, by_group)
+    return EncoderHeads(
+        unscaled(pair[1] - pair[0], letter=True)[0],
+        unscaled(severe[1] - severe[0])[0],
+        unscaled(np.stack(asked)),
+        unscaled(who[1] - who[0], letter=True)[0],
+    )
 
 
 def known_words(phrases: list[Phrase]) -> NDArray[np.uint32]:
-    """Sorted hashes of every word of the known languages' phrases, names of people left out."""
-    words = {
-        w for p in phrases if p.language in LANGUAGES and not p.named for w in words_of(normalise(p.text))
-    }
+    """Sorted hashes of every word of the known languages' phrases and everyday words, names of people left out."""
+    words = {w for p in phrases if p.for_intent and not p.named for w in words_of(normalise(p.text))}
+    words |= {w for locale in WORDS.values() for word in everyday_words(locale) for w in words_of(word)}
     return np.unique(np.array([word_hash(word) for word in words], dtype=np.uint32))
 
 
 def train_language(phrases: list[Phrase]) -> NDArray[np.float64]:
-    """Fit the language head; every known language weighs as much as all the others together."""
-    names = [*LANGUAGES, "other"]
-    texts = [normalise(p.text) for p in phrases]
-    target = np.array([names.index(p.language) for p in phrases])
-    return fit_softmax(
-        ngram_features(texts),
-        target,
-        len(names),
-        2e-5,
-        balanced([p.language for p in phrases], {"other": 1.3}),
-    )
+    """Fit the language head; every known language weighs the same, all the others together 1.3 times as much."""
+    names = [*LETTERED, "other"]
+    pairs = {(normalise(p.text), p.language) for p in phrases if p.language in names}
+    pairs |= {(text, language) for language, locale in WORDS.items() for text in sentences(locale)}
+    pairs |= {(text, "other") for locale in OTHER_WORDS for text in sentences(locale)[:150]}
+    texts = sorted(pairs)
+    target = np.array([names.index(language) for _, language in texts])
+    weight = balanced([language for _, language in texts], {"other": 1.6})
+    return fit(Features(letters_of([text for text, _ in texts])), target, len(names), 1e-6, weight, 600)
 
 
-def report(
-    heads: PromptHeads, aside: list[Phrase], embedded: dict[str, NDArray[np.float32]]
-) -> dict[str, object]:
+def report(heads: PromptHeads, aside: list[Phrase], embedded: Embedded) -> dict[str, object]:
     """Figures of the heads alone, without the lexicon, on phrases not trained on, per language."""
     figures: dict[str, object] = {}
     for language in LANGUAGES:
-        own = [p for p in aside if p.language == language]
-        rows = np.stack([embedded[p.text] for p in own])
-        exposing, _ = heads.intent_of(rows, [p.text for p in own])
+        own = [p for p in aside if p.language == language and p.for_intent]
+        texts = [p.text for p in own]
         bad = np.array([p.label != Intent.ORDINARY for p in own])
-        ops = heads.operations_of(rows)
-        hits = [
-            ops[i, OPERATION_ORDER.index(Operation(p.operations[0]))] > 0.5
-            for i, p in enumerate(own)
-            if p.operations
-        ]
         named = np.array([p.named for p in own])
-        says = heads.names_of(rows, [p.text for p in own]) > 0.5
-        strange = [heads.is_strange(normalise(p.text)) for p in own]
-        figures[language] = {
-            "phrases": len(own),
-            "exposing": int(bad.sum()),
-            "caught_at_.5": round(float((exposing[bad] > 0.5).mean()), 4),
-            "false_hits_at_.5": round(float((exposing[~bad] > 0.5).mean()), 4),
-            "first_operation_found": round(float(np.mean(hits)), 4),
-            "names_found": round(float(says[named].mean()), 4) if named.any() else None,
-            "false_names": round(float(says[~named].mean()), 4),
-            "language_not_known": round(float(np.mean(strange)), 4),
+        figures[language] = {"phrases": len(own), "exposing": int(bad.sum()), "named": int(named.sum())} | {
+            name: _figures(head, np.stack([embedded[t][number] for t in texts]), own, bad, named)
+            for number, (name, head) in enumerate((("first", heads.first), ("second", heads.second)))
         }
-    other = [p for p in aside if p.language == "other"]
-    strange = [heads.is_strange(normalise(p.text)) for p in other]
-    figures["other languages, none of them trained on"] = {
-        "phrases": len(other), "language_not_known": round(float(np.mean(strange)), 4)
-    }  # fmt: skip
     return figures
+
+
+def _figures(
+    head: EncoderHeads, rows: Rows, own: list[Phrase], bad: NDArray[np.bool_], named: NDArray[np.bool_]
+) -> dict[str, float]:
+    texts = [p.text for p in own]
+    exposing = chance(head.exposing_of(rows, texts))
+    names = chance(head.names_of(rows, texts))
+    ops = chance(head.operations_of(rows))
+    hits = [ops[i, OPERATION_ORDER.index(Operation(p.operations[0]))] > 0.5 for i, p in enumerate(own) if p.operations]
+    return {
+        "caught_at_.5": round(float((exposing[bad] > 0.5).mean()), 4),
+        "false_hits_at_.5": round(float((exposing[~bad] > 0.5).mean()), 4),
+        "first_operation_found": round(float(np.mean(hits)), 4),
+        "names_found": round(float((names[named] > 0.5).mean()), 4) if named.any() else -1.0,
+        "false_names": round(float((names[~named] > 0.5).mean()), 4),
+    }
 
 
 def write(heads: PromptHeads, out: Path) -> str:
     """Write the heads as a compressed npz of half-precision arrays; returns its SHA-256."""
     out.parent.mkdir(parents=True, exist_ok=True)
     arrays = {
-        name: getattr(heads, name).astype(np.float16)
-        for name in ("exposing", "sexual", "operations", "names", "language")
+        f"{name}.{part}": getattr(own, part).astype(np.float16)
+        for name, own in (("first", heads.first), ("second", heads.second))
+        for part in ("exposing", "sexual", "operations", "names")
     }
-    arrays["vocabulary"] = heads.vocabulary
-    np.savez_compressed(out, **arrays)
+    np.savez_compressed(
+        out, **arrays, language=heads.language.astype(np.float16), vocabulary=heads.vocabulary
+    )
     return hashlib.sha256(out.read_bytes()).hexdigest()
+
+
+def embed(texts: list[str], cache: Path | None) -> Embedded:
+    """Both encoders' rows for every text; those in the cache are not made again."""
+    have: Embedded = {}
+    if cache is not None and cache.exists():
+        with np.load(cache, allow_pickle=False) as held:
+            have = dict(zip(held["texts"].tolist(), zip(held["first"], held["second"], strict=True), strict=True))
+    new = [text for text in texts if text not in have]
+    if new:
+        print(f"{len(new)} texts to embed", file=sys.stderr)
+        have |= dict(
+            zip(new, zip(SentenceEncoder().embed(new), SecondSentenceEncoder().embed(new), strict=True), strict=True)
+        )
+        if cache is not None:
+            kept = list(have)
+            first, second = (np.stack([have[t][i] for t in kept]).astype(np.float16) for i in (0, 1))
+            np.savez(cache, texts=np.array(kept), first=first, second=second)
+    return have
 
 
 def main() -> None:
     """Train, measure, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=OUT)
-    out = parser.parse_args().out
+    parser.add_argument("--cache", type=Path, help="keep the embeddings here between runs")
+    parser.add_argument("--no-report", action="store_true", help="only train on everything and write")
+    args = parser.parse_args()
     phrases = load_phrases()
-    texts = sorted({p.text for p in variants(phrases)})
+    texts = sorted({p.text for p in variants(phrases) if p.for_intent})
     print(f"{len(phrases)} phrases, {len(texts)} texts", file=sys.stderr)
-    embedded = dict(zip(texts, SentenceEncoder().embed(texts), strict=True))
-    trial = train([p for p in phrases if not is_aside(p.group)], embedded)
-    figures = report(trial, [p for p in phrases if is_aside(p.group)], embedded)
-    digest = write(train(phrases, embedded), out)
-    print(
-        json.dumps(
-            {"aside": figures, "written": out.name, "sha256": digest, "bytes": out.stat().st_size}, indent=1
-        )
-    )
+    embedded = embed(texts, args.cache)
+    figures: dict[str, object] = {}
+    if not args.no_report:
+        trial = train([p for p in phrases if not is_aside(p.group)], embedded)
+        figures = report(trial, [p for p in phrases if is_aside(p.group)], embedded)
+    digest = write(train(phrases, embedded), args.out)
+    size = args.out.stat().st_size
+    print(json.dumps({"aside": figures, "written": args.out.name, "sha256": digest, "bytes": size}, indent=1))
 
 
 if __name__ == "__main__":

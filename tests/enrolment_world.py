@@ -33,6 +33,7 @@ from consent_edit.perception.observation import (
     FaceObservation,
     ImageObservation,
     ModelUse,
+    PictureExposure,
 )
 from consent_edit.store.store import Store
 from consent_edit.thresholds import Thresholds, load_thresholds
@@ -205,8 +206,9 @@ def observed(image: CanonicalImage, *kinds: PersonKind) -> ImageObservation:
     models = tuple(ModelUse(role, sha, 0.5, True) for role, sha in MODELS.items())
     names = (CheckName.FACE_DETECTION, CheckName.FACE_EMBEDDING, CheckName.FACE_EMBEDDING_SECOND)
     checks = tuple(CheckRun(name, CheckOutcome.RAN, models) for name in names)
-    reading = ExposureReading(Exposure.NONE)
-    return ImageObservation(image.digest, image.width, image.height, boxes, reading, checks)
+    nothing = ExposureReading(Exposure.NONE)
+    shown = PictureExposure(nothing, (nothing,) * len(boxes), nothing)
+    return ImageObservation(image.digest, image.width, image.height, boxes, (), shown, checks)
 
 
 def flipped(town: Town) -> set[int]:

@@ -17,6 +17,7 @@ from consent_edit.editor import ConsentEditor
 from consent_edit.intake.canonical import CanonicalImage
 from consent_edit.operator import Operator
 from consent_edit.perception.observation import (
+    BodyObservation,
     Box,
     ChangeObservation,
     CheckRun,
@@ -24,12 +25,15 @@ from consent_edit.perception.observation import (
     FaceObservation,
     ImageObservation,
     ModelUse,
+    Origin,
+    PictureExposure,
     PromptObservation,
 )
 from consent_edit.policy.bundle import PolicyBundle
 from consent_edit.request import EditRequest
 from consent_edit.store.store import Store
 from consent_edit.vocabulary import (
+    IMAGE_CHECKS,
     CheckName,
     CheckOutcome,
     Exposure,
@@ -82,14 +86,17 @@ class ScriptedPerception:
 
     Attributes:
         faces: Pixel digest -> faces.
-        touched: Per face of the input, what ``observe_change`` says; nothing where the list is short.
+        bodies: Pixel digest -> people without a face.
+        touched: Per person of the input, what ``observe_change`` says; nothing where the list is short.
         unseen: What it says changed on nobody.
         reads: Prompt -> what is read in it; by default ordinary, and a tone edit.
         before_change: Called at the start of every comparison: the world moves while an edit runs.
         saw: Every text that was read.
+        origins: The first picture of the chain, as every comparison was told it.
     """
 
     faces: dict[str, tuple[FaceObservation, ...]] = field(default_factory=dict)
+    bodies: dict[str, tuple[BodyObservation, ...]] = field(default_factory=dict)
     touched: tuple[frozenset[Region], ...] = ()
     unseen: frozenset[Region] = NOBODY
     tone: bool = True
@@ -97,18 +104,17 @@ class ScriptedPerception:
     reads: dict[str, tuple[Intent, frozenset[Operation]]] = field(default_factory=dict)
     before_change: Callable[[], object] = lambda: None
     saw: list[str] = field(default_factory=list)
+    origins: list[Origin] = field(default_factory=list)
 
     def observe_image(self, image: CanonicalImage) -> ImageObservation:
         """What the script says of the picture."""
         found = self.faces.get(image.digest, ())
-        checks = ran(
-            CheckName.FACE_DETECTION,
-            CheckName.FACE_EMBEDDING,
-            CheckName.FACE_EMBEDDING_SECOND,
-            CheckName.EXPOSURE,
-        )
+        bodies = self.bodies.get(image.digest, ())
         reading = ExposureReading(self.exposure, {"whole": 0.0})
-        return ImageObservation(image.digest, image.width, image.height, found, reading, checks)
+        persons = (reading,) * (len(found) + len(bodies))
+        exposure = PictureExposure(reading, persons, ExposureReading(Exposure.NONE))
+        checks = ran(*sorted(IMAGE_CHECKS))
+        return ImageObservation(image.digest, image.width, image.height, found, bodies, exposure, checks)
 
     def read_prompt(self, texts: Sequence[str], *, negative: Sequence[str] = ()) -> PromptObservation:
         """What the script says of the words; the worst of them counts."""
@@ -127,15 +133,19 @@ class ScriptedPerception:
         after: CanonicalImage,
         seen_before: ImageObservation,
         seen_after: ImageObservation,
+        origin: Origin,
     ) -> ChangeObservation:
         """What the script says changed."""
         self.before_change()
-        per_face = tuple(
-            self.touched[i] if i < len(self.touched) else NOBODY for i in range(len(seen_before.faces))
+        self.origins.append(origin)
+        people = len(seen_before.people)
+        touched = tuple(self.touched[i] if i < len(self.touched) else NOBODY for i in range(people))
+        faces = tuple(frozenset({Region.FACE}) for _ in seen_after.faces)
+        painted = (*faces, *(NOBODY for _ in seen_after.bodies))
+        moved = (ExposureChange.NONE,) * len(seen_after.people)
+        return ChangeObservation(
+            touched, painted, self.unseen, self.tone, moved, ExposureChange.NONE, ran(CheckName.CHANGE)
         )
-        run = CheckRun(CheckName.CHANGE, CheckOutcome.RAN)
-        painted = tuple(frozenset({Region.FACE}) for _ in seen_after.faces)
-        return ChangeObservation(per_face, painted, self.unseen, self.tone, ExposureChange.NONE, (run,))
 
     def close(self) -> None:
         """Nothing to close."""
@@ -173,7 +183,7 @@ class Scene:
     returned: list[object]
 
     @classmethod
-    def make(cls, pipeline: object, genuine: object) -> Scene:
+    def make(cls, pipeline: object, genuine: object, perception: ScriptedPerception | None = None) -> Scene:
         """A fresh scene around a (shared, tiny) pipeline."""
         world = ConsentWorld.make()
         operator = Operator(
@@ -185,7 +195,7 @@ class Scene:
             receipt_key=Ed25519PrivateKey.generate(),
             clock=world.clock,
         )
-        perception = ScriptedPerception()
+        perception = ScriptedPerception() if perception is None else perception
         before, after = picture(1), picture(2)
         returned: list[object] = [Image.fromarray(after.pixels)]
         pipeline.image_processor = Returning(genuine, lambda: returned[0])  # type: ignore[attr-defined]

@@ -12,9 +12,11 @@ from consent_edit.perception.observation import (
     CheckRun,
     ExposureReading,
     ModelUse,
+    PictureExposure,
     PromptObservation,
 )
 from consent_edit.vocabulary import (
+    Age,
     CheckName,
     CheckOutcome,
     Exposure,
@@ -54,19 +56,28 @@ class _LandscapeChecks(Checks):
         self._strike(CheckName.FACE_DETECTION)
         return ()
 
-    def expose(self, pixels):
+    def bodies(self, pixels, faces):
+        self._strike(CheckName.BODY_DETECTION)
+        return ()
+
+    def age(self, pixels, face):
+        self._strike(CheckName.APPARENT_AGE)
+        return Age.UNDETERMINED
+
+    def expose(self, pixels, people):
         self._strike(CheckName.EXPOSURE)
-        return ExposureReading(Exposure.NONE, {"whole": 0.0})
+        nothing = ExposureReading(Exposure.NONE, {"whole": 0.0})
+        return PictureExposure(nothing, (nothing,) * len(people), nothing)
 
     def read(self, texts, negative):
         self._strike(CheckName.PROMPT_INTENT)
         run = CheckRun(CheckName.PROMPT_INTENT, CheckOutcome.RAN, models=(USE,))
         return PromptObservation(Intent.ORDINARY, frozenset({Operation.TONE}), "en", False, (run,))
 
-    def change(self, before, after, seen_before, seen_after):
+    def change(self, before, after, seen_before, seen_after, origin):
         self._strike(CheckName.CHANGE)
-        run = CheckRun(CheckName.CHANGE, CheckOutcome.RAN)
-        return ChangeObservation((), (), frozenset(), True, ExposureChange.NONE, (run,))
+        run = CheckRun(CheckName.CHANGE, CheckOutcome.RAN, models=(USE,))
+        return ChangeObservation((), (), frozenset(), True, (), ExposureChange.NONE, (run,))
 
 
 class Misbehaving:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL, EulerDiscreteScheduler, UNet2DConditionModel
+from diffusers import StableDiffusionInpaintPipeline as Inpaint
 from diffusers import StableDiffusionInstructPix2PixPipeline as InstructPix2Pix
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
@@ -21,11 +22,15 @@ def _tokenizer(folder: Path) -> CLIPTokenizer:
     return CLIPTokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=77)
 
 
-def tiny_instruct_pix2pix(folder: Path) -> InstructPix2Pix:
-    """InstructPix2Pix with random weights of a few thousand parameters."""
+def _tiny(kind: type[InstructPix2Pix] | type[Inpaint], folder: Path, channels: int):
+    """A Stable Diffusion pipeline with random weights of a few thousand parameters.
+
+    Args:
+        channels: What the network takes: noisy latents, and whatever the family lays beside them.
+    """
     torch.manual_seed(0)
     tokenizer = _tokenizer(folder)
-    pipeline = InstructPix2Pix(
+    pipeline = kind(
         vae=AutoencoderKL(
             block_out_channels=[8, 16],
             in_channels=3,
@@ -53,7 +58,7 @@ def tiny_instruct_pix2pix(folder: Path) -> InstructPix2Pix:
             norm_num_groups=4,
             layers_per_block=1,
             sample_size=32,
-            in_channels=8,
+            in_channels=channels,
             out_channels=4,
             down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
             up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
@@ -67,3 +72,13 @@ def tiny_instruct_pix2pix(folder: Path) -> InstructPix2Pix:
     )
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
+
+
+def tiny_instruct_pix2pix(folder: Path) -> InstructPix2Pix:
+    """InstructPix2Pix: the picture's latents lie beside the noisy ones."""
+    return _tiny(InstructPix2Pix, folder, 8)
+
+
+def tiny_inpaint(folder: Path) -> Inpaint:
+    """Inpainting: the mask and the latents of what it leaves lie beside the noisy ones."""
+    return _tiny(Inpaint, folder, 9)

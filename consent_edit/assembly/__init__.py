@@ -5,6 +5,7 @@ The rooms below know nothing of each other; here, and only here, a face meets a 
 
 from consent_edit.assembly.after import assemble_output, measured_operations
 from consent_edit.assembly.before import assemble_input
+from consent_edit.assembly.masked import under_mask
 from consent_edit.assembly.people import Assembled, Objects, matched_consents
 
 __all__ = [
@@ -14,4 +15,5 @@ __all__ = [
     "assemble_output",
     "matched_consents",
     "measured_operations",
+    "under_mask",
 ]

@@ -10,6 +10,8 @@ from consent_edit.assembly.people import (
     Assembled,
     Objects,
     assembled,
+    exposure_of,
+    exposure_of_nobody,
     matched_consents,
     person_facts,
     unseen_facts,
@@ -17,9 +19,11 @@ from consent_edit.assembly.people import (
 from consent_edit.consent.match import Probe, identity
 from consent_edit.consent.verify import ConsentResult
 from consent_edit.perception.observation import (
+    Box,
     ChangeObservation,
     FaceObservation,
     ImageObservation,
+    PersonObservation,
     PromptObservation,
 )
 from consent_edit.policy.facts import PersonFacts
@@ -30,7 +34,6 @@ from consent_edit.vocabulary import (
     CheckName,
     ConsentStatus,
     Environment,
-    Exposure,
     ExposureChange,
     IdentityKept,
     Operation,
@@ -46,7 +49,9 @@ _UNSEEN_EXPLAINED_BY = frozenset(
 """Operations that change pixels belonging to nobody found."""
 
 _SAME_PLACE = 0.3
-"""Intersection over union above which an input and an output face stand at the same place."""
+"""Intersection over union above which somebody in the input and in the output stands at the same place."""
+
+_CHANGES = (ExposureChange.NONE, ExposureChange.INCREASED, ExposureChange.UNDETERMINED)
 
 
 def measured_operations(
@@ -71,10 +76,11 @@ def measured_operations(
     explained = frozenset[Region]().union(*(OPERATION_REGIONS[operation] for operation in operations))
     unexplained: set[Region] = set()
     matched = matched_consents(before, consents, thresholds, objects)
-    for consent, touched in zip(matched, change.faces_touched, strict=True):
+    spoken_for = (*matched, *(ABSENT for _ in before.bodies))
+    for consent, touched in zip(spoken_for, change.touched, strict=True):
         unexplained |= touched - explained if consent.status is ConsentStatus.VERIFIED else touched
-    paired = _pair(before, after)
     if Operation.FACE_SWAP not in operations:
+        paired = _pair(_shares(before, before.faces), _shares(after, after.faces))
         for index in range(len(after.faces)):
             unexplained |= _painted(change, index) if index not in paired else frozenset()
     if not operations & _UNSEEN_EXPLAINED_BY:
@@ -87,7 +93,7 @@ def measured_operations(
 
 def _painted(change: ChangeObservation, index: int) -> frozenset[Region]:
     """Whether an output face was painted there: of a face without a past only the face itself counts."""
-    return change.output_faces_touched[index] & {Region.FACE, Region.UNDETERMINED}
+    return change.output_touched[index] & {Region.FACE, Region.UNDETERMINED}
 
 
 def assemble_output(
@@ -104,8 +110,8 @@ def assemble_output(
 ) -> Assembled:
     """Facts about the finished file, against the credentials' templates and against the input picture.
 
-    The persons are every face of the output, then every face of the input that the output no longer shows as
-    that very person: gone, painted over with another's face, or no longer to be recognised.
+    The persons are everybody the output shows, then everybody of the input whom it no longer shows as that
+    very person: gone, painted over with another's face, or no longer to be recognised.
 
     Args:
         operations: Asked for, read in the prompt, and measured.
@@ -118,28 +124,37 @@ def assemble_output(
         thresholds=thresholds,
         spoke=matched_consents(before, consents, thresholds, objects),
         speaks=matched_consents(after, consents, thresholds, objects),
-        pairs=_pair(before, after),
+        pairs=_pair(_shares(before, before.faces), _shares(after, after.faces)),
+        body_pairs=_pair(_shares(before, before.bodies), _shares(after, after.bodies)),
     )
     vanished = _vanished(edit)
-    found = [*(_shown(edit, index) for index in range(len(after.faces))), *(_gone(edit, i) for i in vanished)]
-    persons = [
-        replace(
-            person,
-            exposure=after.exposure.value,
-            exposure_change=change.exposure_change,
-            intent=prompt.intent,
+    shown = [
+        replace(person, exposure=exposure_of(after, index), exposure_change=_change_of(change, index))
+        for index, person in enumerate(
+            (
+                *(_shown(edit, index) for index in range(len(after.faces))),
+                *(_shown_body(edit, index) for index in range(len(after.bodies))),
+            )
         )
-        for person in found
     ]
+    gone = [
+        replace(
+            _gone(edit, index),
+            exposure=after.exposure.picture.value,
+            exposure_change=change.exposure_change,
+        )
+        for index in vanished
+    ]
+    persons = [replace(person, intent=prompt.intent) for person in (*shown, *gone)]
     unseen = replace(
-        unseen_facts(prompt, Exposure.NONE if persons else after.exposure.value),
+        unseen_facts(prompt, exposure_of_nobody(after)),
         touched=change.unseen_touched,
         exposure_change=ExposureChange.NONE if persons else change.exposure_change,
     )
     return assembled(
         Stage.OUTPUT,
         persons=(*persons, unseen),
-        boxes=(*(face.box for face in after.faces), *(before.faces[index].box for index in vanished)),
+        boxes=(*(person.box for person in after.people), *(before.people[index].box for index in vanished)),
         operations=operations,
         required=[
             (after.checks, IMAGE_CHECKS),
@@ -160,6 +175,7 @@ class _Edit:
         spoke: Per face of the input, the consent that speaks for it.
         speaks: The same per face of the output.
         pairs: Output face -> the input face at its place.
+        body_pairs: The same of bodies.
     """
 
     before: ImageObservation
@@ -170,33 +186,53 @@ class _Edit:
     spoke: tuple[ConsentResult, ...]
     speaks: tuple[ConsentResult, ...]
     pairs: Mapping[int, int]
+    body_pairs: Mapping[int, int]
+
+
+def _change_of(change: ChangeObservation, index: int) -> ExposureChange:
+    """How the exposure of somebody in the output moved: worst of their own and the whole picture's."""
+    moved = (change.exposure_changes[index], change.exposure_change)
+    return max(moved, key=_CHANGES.index)
 
 
 def _shown(edit: _Edit, index: int) -> PersonFacts:
     """A face of the output: whose it is, whether still hers, and what was done to it."""
     face, consent, source = edit.after.faces[index], edit.speaks[index], edit.pairs.get(index)
     earlier = edit.spoke[source] if source is not None else ABSENT
-    touched = edit.change.faces_touched[source] if source is not None else _painted(edit.change, index)
+    touched = edit.change.touched[source] if source is not None else _painted(edit.change, index)
     whose, kept = _kept(face, consent, earlier, edit.thresholds)
     if touched and _put_there(consent, earlier, edit.operations):
         kept = IdentityKept.FOREIGN
     return replace(person_facts(face, whose), touched=touched, identity_kept=kept)
 
 
+def _shown_body(edit: _Edit, index: int) -> PersonFacts:
+    """Somebody without a face in the output: touched where they stood before, and where they stand now."""
+    source, faces = edit.body_pairs.get(index), (len(edit.before.faces), len(edit.after.faces))
+    touched = edit.change.output_touched[faces[1] + index]
+    if source is not None:
+        touched |= edit.change.touched[faces[0] + source]
+    return replace(person_facts(edit.after.bodies[index], ABSENT), touched=touched)
+
+
 def _vanished(edit: _Edit) -> list[int]:
-    """Faces of the input for whom no face of the output answers."""
+    """People of the input for whom nobody in the output answers, as indices into everybody found there."""
     remaining = {
         source
         for index, source in edit.pairs.items()
         if _is_shown(edit.before.faces[source]) == _is_shown(edit.after.faces[index])
         and _speaks_for(edit.speaks[index], edit.spoke[source], edit.operations)
     }
-    return [index for index in range(len(edit.before.faces)) if index not in remaining]
+    faces = [index for index in range(len(edit.before.faces)) if index not in remaining]
+    bodies = [index for index in range(len(edit.before.bodies)) if index not in edit.body_pairs.values()]
+    return [*faces, *(len(edit.before.faces) + index for index in bodies)]
 
 
 def _gone(edit: _Edit, index: int) -> PersonFacts:
-    """A face of the input that the output no longer shows as that person."""
-    touched = edit.change.faces_touched[index]
+    """Somebody of the input whom the output no longer shows as that person."""
+    touched = edit.change.touched[index]
+    if index >= len(edit.before.faces):
+        return replace(person_facts(edit.before.people[index], ABSENT), touched=touched)
     hidden = index in edit.pairs.values() and not touched  # still there, only less well seen
     return replace(
         person_facts(edit.before.faces[index], edit.spoke[index]),
@@ -244,15 +280,15 @@ def _kept(
     return consent, IdentityKept.FOREIGN
 
 
-def _pair(before: ImageObservation, after: ImageObservation) -> dict[int, int]:
-    """Output face -> the input face at its place (best overlap first, each used once)."""
-    scale_x, scale_y = after.width / before.width, after.height / before.height
+def _shares(seen: ImageObservation, people: Sequence[PersonObservation]) -> list[Box]:
+    """Where people are, as shares of the picture's width and height."""
+    return [person.box.scaled(1 / seen.width, 1 / seen.height) for person in people]
+
+
+def _pair(before: Sequence[Box], after: Sequence[Box]) -> dict[int, int]:
+    """Index after -> index before at the same place (best overlap first, each used once)."""
     overlaps = sorted(
-        (
-            (new.box.overlap(old.box.scaled(scale_x, scale_y)), j, i)
-            for j, new in enumerate(after.faces)
-            for i, old in enumerate(before.faces)
-        ),
+        ((new.overlap(old), j, i) for j, new in enumerate(after) for i, old in enumerate(before)),
         reverse=True,
     )
     pairs: dict[int, int] = {}

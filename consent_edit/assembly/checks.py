@@ -20,17 +20,14 @@ def failures(runs: Sequence[CheckRun], required: frozenset[CheckName]) -> Iterab
         bad = next((outcome for outcome in outcomes if outcome is not CheckOutcome.RAN), None)
         if bad is not None:
             yield check_code(name, bad)
-        elif not _self_tested(name, by_name[name]):
+        elif not _self_tested(by_name[name]):
             yield check_code(name, CheckOutcome.FAILED)
 
 
-def _self_tested(name: CheckName, runs: Sequence[CheckRun]) -> bool:
-    """Whether every model passed its self-test; a check that names no model has none to show for itself.
-
-    ``CHANGE`` alone is arithmetic without a model.
-    """
+def _self_tested(runs: Sequence[CheckRun]) -> bool:
+    """Whether every model passed its self-test; a check that names no model has none to show for itself."""
     models = [model for run in runs for model in run.models]
-    return (bool(models) or name is CheckName.CHANGE) and all(model.self_test for model in models)
+    return bool(models) and all(model.self_test for model in models)
 
 
 def described(run: CheckRun) -> Mapping[str, JsonValue]:

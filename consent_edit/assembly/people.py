@@ -14,6 +14,7 @@ from consent_edit.perception.observation import (
     CheckRun,
     FaceObservation,
     ImageObservation,
+    PersonObservation,
     PromptObservation,
 )
 from consent_edit.policy.facts import Facts, PersonFacts
@@ -112,14 +113,49 @@ def _one_a_subject(consents: Sequence[ConsentResult]) -> list[ConsentResult]:
     return list(chosen.values())
 
 
-def person_facts(face: FaceObservation, consent: ConsentResult) -> PersonFacts:
-    """A person found, before anything is known of the picture's exposure, the words or the edit."""
+_SEVERITY = (Exposure.NONE, Exposure.SUGGESTIVE, Exposure.NUDE, Exposure.EXPLICIT, Exposure.UNDETERMINED)
+
+
+def worst_exposure(*values: Exposure) -> Exposure:
+    """The worst of some exposures; what could not be read is worse than anything read."""
+    return max(values, key=_SEVERITY.index)
+
+
+def exposure_of(seen: ImageObservation, index: int) -> Exposure:
+    """A person's exposure: the worst of what the crops around them and the whole picture show."""
+    return worst_exposure(seen.exposure.picture.value, seen.exposure.persons[index].value)
+
+
+def exposure_of_nobody(seen: ImageObservation) -> Exposure:
+    """The exposure that falls on ``unseen``: of what holds nobody found, of all where nobody is found."""
+    if not seen.people:
+        return worst_exposure(seen.exposure.picture.value, seen.exposure.elsewhere.value)
+    return seen.exposure.elsewhere.value
+
+
+def age_of(face: FaceObservation, consent: ConsentResult) -> Age:
+    """The credential's age where it speaks for this photo; else a child's looks can only lower it."""
+    if consent.age is Age.UNDETERMINED and face.apparent_age is Age.MINOR:
+        return Age.MINOR
+    return consent.age
+
+
+def person_facts(person: PersonObservation, consent: ConsentResult) -> PersonFacts:
+    """A person found, before anything is known of the picture's exposure, the words or the edit.
+
+    Args:
+        person: A body without a face is nobody's to consent for: ``consent`` is :data:`ABSENT` then.
+    """
+    if isinstance(person, FaceObservation):
+        kind, recognisable, age = person.kind, person.recognisable, age_of(person, consent)
+    else:
+        kind, recognisable, age = PersonKind.BODY, Recognisable.NO, consent.age
     return PersonFacts(
-        kind=face.kind,
-        recognisable=face.recognisable,
+        kind=kind,
+        recognisable=recognisable,
         consent=consent.status,
         assurance=consent.assurance,
-        age=consent.age,
+        age=age,
         exposure=Exposure.UNDETERMINED,
         exposure_change=ExposureChange.NONE,
         intent=Intent.UNDETERMINED,

@@ -23,10 +23,12 @@ from consent_edit.errors import InputError
 from consent_edit.evidence.finish import finish
 from consent_edit.intake.canonical import CanonicalImage
 from consent_edit.intake.decode import decode
-from consent_edit.perception.backends.dlib import DlibEmbedder
+from consent_edit.perception.backends.dlib import DlibLandmarks
+from consent_edit.perception.backends.litert import LiteRtModel
 from consent_edit.perception.backends.onnx import OnnxModel
 from consent_edit.perception.checks import build_checks
 from consent_edit.perception.models import ModelStore
+from consent_edit.perception.observation import Origin
 from consent_edit.perception.process import PerceptionProcess
 from consent_edit.perception.worker import Worker
 from consent_edit.pipelines.grading import GradingPipeline
@@ -34,7 +36,7 @@ from consent_edit.request import EditRequest
 from consent_edit.thresholds import load_thresholds
 
 _T = TypeVar("_T")
-_MODEL_CALLS: Final = ((OnnxModel, "run"), (DlibEmbedder, "embed"))
+_MODEL_CALLS: Final = ((OnnxModel, "run"), (LiteRtModel, "run"), (DlibLandmarks, "points"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ def bench_guard(side: int, runs: int) -> GuardReport:
     photo = CanonicalImage.of(np.asarray(resized, dtype=np.uint8))
     pipeline = GradingPipeline.shipped()
     pipeline.set_progress_bar_config(disable=True)
-    with tempfile.TemporaryDirectory() as folder, PerceptionProcess() as perception:
+    with tempfile.TemporaryDirectory() as folder, PerceptionProcess(remembered=0) as perception:
         world = DemoWorld.create(photo, perception, Path(folder))
         editor = ConsentEditor(pipeline, world.operator, perception=perception)
         picture = Image.fromarray(photo.pixels)
@@ -87,7 +89,9 @@ def bench_guard(side: int, runs: int) -> GuardReport:
             "intake": _median(runs, lambda: decode(candidate.data)),
             "checks, one picture": _median(runs, lambda: perception.observe_image(photo)),
             "prompt": _median(runs, lambda: perception.read_prompt([TONE_PROMPT])),
-            "change": _median(runs, lambda: perception.observe_change(photo, photo, seen, seen)),
+            "change": _median(
+                runs, lambda: perception.observe_change(photo, photo, seen, seen, Origin.of(seen))
+            ),
             "finish": _median(runs, lambda: finish(photo, environment=world.operator.trust.environment)),
         }
         ungated = _median(runs, lambda: pipeline(TONE_PROMPT, picture))

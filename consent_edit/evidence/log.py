@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -20,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from consent_edit.encoding import JsonValue
 from consent_edit.errors import CheckFailed
 from consent_edit.intake.digests import DIGEST_PATTERN
+from consent_edit.perception.observation import Origin
 from consent_edit.store.ledger import LogEntry
 from consent_edit.store.store import Store
 from consent_edit.store.vault import SubjectEntry
@@ -181,6 +183,7 @@ def log_release(
     people: Sequence[Depicted],
     record: Mapping[str, JsonValue],
     draft: SaltedLeaf,
+    origins: Mapping[str, Origin] = MappingProxyType({}),
 ) -> LogEntry:
     """Count the uses, spend the proofs, keep the record and append the leaf, in one transaction.
 
@@ -188,6 +191,7 @@ def log_release(
         grants: Use id and ``max_uses`` of every grant used.
         nonces: A proof's nonce, and when it may be forgotten, unix seconds.
         people: Who consented; each keeps the salts under a key of her own.
+        origins: Pixel digest of the picture that leaves -> the first picture of its chain; in no leaf.
 
     Raises:
         ConsentInvalid: ``EXHAUSTED`` or ``REPLAYED``; nothing was written.
@@ -200,6 +204,7 @@ def log_release(
         subjects=_entries(people, draft),
         leaf=draft.leaf.as_json(),
         now=draft.leaf.time,
+        origins=origins,
     )
 
 

@@ -11,17 +11,23 @@ from numpy.typing import NDArray
 from consent_edit.intake.canonical import CanonicalImage
 from consent_edit.perception.models import ModelStore
 from consent_edit.perception.observation import (
+    BodyObservation,
     ChangeObservation,
-    ExposureReading,
     FaceObservation,
     ImageObservation,
     ModelUse,
+    Origin,
+    PersonObservation,
+    PictureExposure,
     PromptObservation,
 )
 from consent_edit.thresholds import Thresholds
-from consent_edit.vocabulary import CheckName, PersonKind, Recognisable
+from consent_edit.vocabulary import Age, CheckName, PersonKind, Recognisable
 
 if TYPE_CHECKING:
+    from consent_edit.perception.age import AgeSignal
+    from consent_edit.perception.bodies import BodyFinder
+    from consent_edit.perception.change import ChangeMeter
     from consent_edit.perception.embedding import FirstEmbedder, SecondEmbedder
     from consent_edit.perception.exposure import ExposureCheck
     from consent_edit.perception.faces import FaceDetector
@@ -54,6 +60,9 @@ class Checks:
         self._detector: FaceDetector
         self._first: FirstEmbedder
         self._second: SecondEmbedder
+        self._bodies: BodyFinder
+        self._age: AgeSignal
+        self._change: ChangeMeter
         self._exposure: ExposureCheck
         self._prompt: PromptReader
 
@@ -74,6 +83,16 @@ class Checks:
 
                 self._first = FirstEmbedder(self.store, self.limits)
                 return self._first.uses
+            case CheckName.BODY_DETECTION:
+                from consent_edit.perception.bodies import BodyFinder
+
+                self._bodies = BodyFinder(self.store, self.limits)
+                return self._bodies.uses
+            case CheckName.APPARENT_AGE:
+                from consent_edit.perception.age import AgeSignal
+
+                self._age = AgeSignal(self.store, self.limits)
+                return self._age.uses
             case CheckName.FACE_EMBEDDING_SECOND:
                 from consent_edit.perception.embedding import SecondEmbedder
 
@@ -87,10 +106,13 @@ class Checks:
             case CheckName.PROMPT_INTENT:
                 from consent_edit.perception.prompt import PromptReader
 
-                self._prompt = PromptReader(self.store)
+                self._prompt = PromptReader(self.store, self.limits)
                 return ()
             case CheckName.CHANGE:
-                return ()
+                from consent_edit.perception.change import ChangeMeter
+
+                self._change = ChangeMeter(self.store, self.limits)
+                return self._change.uses
 
     def detect(self, pixels: NDArray[np.uint8]) -> tuple[FaceObservation, ...]:
         """Faces without embeddings, best score first; (H, W, 3) uint8 RGB."""
@@ -114,9 +136,19 @@ class Checks:
         """The second embedder's views of a face, float32 (views, dim)."""
         return self._second.embed(pixels, face.landmarks)
 
-    def expose(self, pixels: NDArray[np.uint8]) -> ExposureReading:
-        """The exposure reading of a picture."""
-        return self._exposure.read(pixels)
+    def bodies(
+        self, pixels: NDArray[np.uint8], faces: Sequence[FaceObservation]
+    ) -> tuple[BodyObservation, ...]:
+        """People whose face is none of those found."""
+        return self._bodies.find(pixels, faces)
+
+    def age(self, pixels: NDArray[np.uint8], face: FaceObservation) -> Age:
+        """What the age signal says of a face: ``MINOR`` or ``UNDETERMINED``."""
+        return self._age.read(pixels, face.landmarks)
+
+    def expose(self, pixels: NDArray[np.uint8], people: Sequence[PersonObservation]) -> PictureExposure:
+        """The exposure of a picture and of everybody found in it."""
+        return self._exposure.read(pixels, people)
 
     def read(self, texts: Sequence[str], negative: Sequence[str]) -> PromptObservation:
         """What the texts of a request ask for; ``negative`` steer by what they exclude."""
@@ -128,11 +160,10 @@ class Checks:
         after: CanonicalImage,
         before_seen: ImageObservation,
         after_seen: ImageObservation,
+        origin: Origin,
     ) -> ChangeObservation:
-        """What differs between input and output."""
-        from consent_edit.perception.regions import observe_change
-
-        return observe_change(before, after, before_seen, after_seen, self.limits)
+        """What differs between input and output, and in exposure from the first picture of the chain."""
+        return self._change.observe(before, after, before_seen, after_seen, origin)
 
 
 def build_checks(store: ModelStore, limits: Thresholds) -> Checks:

@@ -1,9 +1,9 @@
-"""Exposure: OpenNSFW on the whole picture and on five crops, the worst of them counts."""
+"""Exposure of a picture and of everybody in it: two families over fixed crops and over each person."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -12,33 +12,17 @@ from PIL import Image
 
 from consent_edit.errors import CheckFailed
 from consent_edit.perception.backends.onnx import OnnxModel
+from consent_edit.perception.exposure_fusion import Look, reading_of
+from consent_edit.perception.exposure_second import SecondFamily, installed
+from consent_edit.perception.exposure_views import WHOLE, View, fixed_views, person_views
 from consent_edit.perception.models import ModelStore
-from consent_edit.perception.observation import ExposureReading, ModelUse
+from consent_edit.perception.observation import ModelUse, PersonObservation, PictureExposure
 from consent_edit.perception.selftest import fingerprint, known_picture, require_known_answer
 from consent_edit.thresholds import Thresholds
-from consent_edit.vocabulary import Exposure, ExposureChange
 
 ROLE: Final = "exposure"
-WHOLE: Final = "whole"
 
-_CROP_SHARE: Final = 0.6
 _MEAN_BGR: Final = np.array([104, 117, 123], dtype=np.float32)
-_SEVERITY: Final = (Exposure.NONE, Exposure.SUGGESTIVE, Exposure.NUDE, Exposure.EXPLICIT)
-
-
-def views(pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.uint8]]:
-    """The whole picture, its four corners and its centre at 60 % of each side."""
-    height, width = pixels.shape[:2]
-    tall, wide = max(1, round(height * _CROP_SHARE)), max(1, round(width * _CROP_SHARE))
-    corners = {
-        "top-left": (0, 0),
-        "top-right": (0, width - wide),
-        "bottom-left": (height - tall, 0),
-        "bottom-right": (height - tall, width - wide),
-        "centre": ((height - tall) // 2, (width - wide) // 2),
-    }
-    crops = {name: pixels[top : top + tall, left : left + wide] for name, (top, left) in corners.items()}
-    return {WHOLE: pixels, **crops}
 
 
 def prepared(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -56,10 +40,10 @@ def prepared(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 class ExposureCheck:
-    """OpenNSFW.
+    """OpenNSFW, and the second family where its files are installed; ``uses`` says which ran.
 
     Raises:
-        ModelUnavailable: the weights are missing, altered or fail their self-test.
+        ModelUnavailable: OpenNSFW's weights are missing; any weights are altered or fail their self-test.
     """
 
     def __init__(self, store: ModelStore, limits: Thresholds) -> None:
@@ -71,48 +55,58 @@ class ExposureCheck:
         answer = self._model.run(shades.astype(np.float32))[self._model.output_names[0]]
         require_known_answer(store, ROLE, answer)
         self.known_answers = {ROLE: fingerprint(answer)}
-        self.uses = (ModelUse(ROLE, file.sha256, threshold=limits.exposure_nude_whole, self_test=True),)
+        use = ModelUse(ROLE, file.sha256, threshold=limits.exposure_nude_whole, self_test=True)
+        self.uses: tuple[ModelUse, ...] = (use,)
+        self._second = SecondFamily(store, limits) if installed(store) else None
+        if self._second is not None:
+            self.known_answers |= self._second.known_answers
+            self.uses += self._second.uses
 
-    def read(self, pixels: NDArray[np.uint8]) -> ExposureReading:
+    def read(self, pixels: NDArray[np.uint8], people: Sequence[PersonObservation]) -> PictureExposure:
         """Read a picture.
 
         Args:
             pixels: (H, W, 3) uint8 RGB.
+            people: Everybody found in it.
+
+        Returns:
+            The picture's reading; one per person, in the order given; and that of the fixed crops in which
+            nobody stands.
 
         Raises:
-            CheckFailed: a score is no number.
+            CheckFailed: a score is no number, or somebody has none.
         """
-        shown = views(pixels)
-        batch = np.stack([prepared(np.ascontiguousarray(crop)) for crop in shown.values()])
-        column = self._model.run(batch)[self._model.output_names[0]][:, 1]
-        if not np.isfinite(column).all():
+        height, width = pixels.shape[:2]
+        fixed = fixed_views(width, height)
+        around = person_views(people, width, height, round(self._limits.exposure_person_views))
+        looks = self._look(pixels, (*fixed, *around), people)
+        picture, persons = looks[: len(fixed)], looks[len(fixed) :]
+        own = [[look for look in persons if i in look.view.who] for i in range(len(people))]
+        if not all(own):
+            raise CheckFailed("somebody's exposure was not looked at")
+        empty = [look for look in picture if not look.anybody and look.view.name != WHOLE]
+        return PictureExposure(
+            picture=reading_of(picture, self._limits),
+            persons=tuple(reading_of(look, self._limits) for look in own),
+            elsewhere=reading_of(empty, self._limits),
+        )
+
+    def _look(
+        self, pixels: NDArray[np.uint8], views: Sequence[View], people: Sequence[PersonObservation]
+    ) -> list[Look]:
+        """What the models say of every view, and whether anybody found stands in it."""
+        crops = [view.cut(pixels) for view in views]
+        batch = np.stack([prepared(crop) for crop in crops])
+        scores = self._model.run(batch)[self._model.output_names[0]][:, 1]
+        if not np.isfinite(scores).all():
             raise CheckFailed("the exposure model gave no number")
-        scores = {name: float(score) for name, score in zip(shown, column, strict=True)}
-        return ExposureReading(value=category(scores, self._limits), scores=scores)
-
-
-def category(scores: Mapping[str, float], limits: Thresholds) -> Exposure:
-    """The worst category over the views; no views at all is undetermined."""
-    if not scores:
-        return Exposure.UNDETERMINED
-    worst = Exposure.NONE
-    for name, score in scores.items():
-        nude = limits.exposure_nude_whole if name == WHOLE else limits.exposure_nude_crop
-        suggestive = limits.exposure_suggestive_whole if name == WHOLE else limits.exposure_suggestive_crop
-        if score >= nude:
-            return Exposure.NUDE
-        if score >= suggestive:
-            worst = Exposure.SUGGESTIVE
-    return worst
-
-
-def exposure_change(before: ExposureReading, after: ExposureReading, limits: Thresholds) -> ExposureChange:
-    """How exposure moved: by category, or by any view's score rising beyond the margin."""
-    if Exposure.UNDETERMINED in (before.value, after.value) or set(before.scores) != set(after.scores):
-        return ExposureChange.UNDETERMINED
-    if _SEVERITY.index(after.value) > _SEVERITY.index(before.value):
-        return ExposureChange.INCREASED
-    rises = (after.scores[name] - before.scores[name] for name in after.scores)
-    if max(rises, default=0.0) >= limits.exposure_rise:
-        return ExposureChange.INCREASED
-    return ExposureChange.NONE
+        answers = None if self._second is None else self._second.read(crops)
+        return [
+            Look(
+                view,
+                min(max(float(score), 0.0), 1.0),
+                None if answers is None else answers[i],
+                anybody=bool(view.who) or any(view.holds(person.box) for person in people),
+            )
+            for i, (view, score) in enumerate(zip(views, scores, strict=True))
+        ]

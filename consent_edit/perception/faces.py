@@ -1,48 +1,52 @@
-"""Faces: one detector over many views; what enough of them support is a face, the rest a possible face."""
+"""Faces: three detector families over many views; what enough of them support is a face, the rest possible."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from consent_edit.perception.backends.onnx import OnnxModel
+from consent_edit.errors import CheckFailed, ConsentEditError
+from consent_edit.perception.detectors.blazeface import BlazeFace
+from consent_edit.perception.detectors.centerface import CenterFace
+from consent_edit.perception.detectors.found import Family
+from consent_edit.perception.detectors.human import FaceMesh, HumanCheck
+from consent_edit.perception.detectors.likeness import Likeness
+from consent_edit.perception.detectors.merging import Candidate, kinds_of, merged, strongest
+from consent_edit.perception.detectors.yunet import YuNet
+from consent_edit.perception.embedding import FirstEmbedder
 from consent_edit.perception.models import ModelStore
 from consent_edit.perception.observation import Box, ModelUse
-from consent_edit.perception.passes import PASSES, DetectorPass, resized, to_picture, view
-from consent_edit.perception.selftest import fingerprint, known_picture, require_known_answer
+from consent_edit.perception.passes import PASSES, Detector, DetectorPass, must_run
+from consent_edit.perception.views import View, Views
 from consent_edit.thresholds import Thresholds
 from consent_edit.vocabulary import PersonKind, Recognisable
 
-ROLE: Final = "face-detection"
 
-_STRIDES: Final = (8, 16, 32)
-_TILE: Final = 2048
-_TILE_OVERLAP: Final = 256
-_KINDS: Final = {one.name: one.kind for one in PASSES}
+class Support(StrEnum):
+    """Why a box counts as a face, or only as a possible one."""
+
+    KINDS = "kinds"
+    """Passes of several kinds found it."""
+
+    SCORE = "score"
+    """One pass was sure enough by itself."""
+
+    FAMILIES = "families"
+    """Few passes found it, but models of other families confirm a person's face on its points."""
+
+    FEW_PASSES = "few-passes"
+    """None of these: a possible face."""
+
+    NOT_HUMAN = "not-human"
+    """Passes support it, but no model that knows people's faces only confirms it: a possible face."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Candidate:
-    """One box of one pass, in pixels of the whole picture.
-
-    Attributes:
-        corners: float32 (2, 2): left and top, right and bottom.
-        landmarks: float32 (5, 2), ArcFace order.
-    """
-
-    corners: NDArray[np.float32]
-    landmarks: NDArray[np.float32]
-    score: float
-    name: str
-
-    @property
-    def side(self) -> float:
-        """The larger side in pixels."""
-        return float((self.corners[1] - self.corners[0]).max())
+_DOUBTS: Final = frozenset({Support.FEW_PASSES, Support.NOT_HUMAN})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,28 +54,30 @@ class DetectedFace:
     """Boxes of several passes that show one face.
 
     Attributes:
-        members: Best score first; the first one's box and landmarks stand for the face.
-        kind: ``FACE`` when enough passes or a high score support it, else ``POSSIBLE_FACE``.
+        members: Best ranked first; the first one's box and landmarks stand for the face.
+        kind: ``FACE`` when supported, else ``POSSIBLE_FACE``; never dropped.
+        support: Why.
     """
 
     members: tuple[Candidate, ...]
     kind: PersonKind
     recognisable: Recognisable
+    support: Support
 
     @property
     def box(self) -> Box:
-        """The best member's box."""
+        """The first member's box."""
         (left, top), (right, bottom) = self.members[0].corners.tolist()
         return Box(left, top, right - left, bottom - top)
 
     @property
     def landmarks(self) -> NDArray[np.float32]:
-        """The best member's five points."""
+        """The first member's five points."""
         return self.members[0].landmarks
 
     @property
     def score(self) -> float:
-        """The best member's score."""
+        """The first member's score."""
         return self.members[0].score
 
     @property
@@ -81,151 +87,120 @@ class DetectedFace:
         return tuple(one.name for one in PASSES if one.name in names)
 
 
-def overlap(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
-    """Intersection over union of two boxes given by corners, float32 (2, 2)."""
-    low, high = np.maximum(a[0], b[0]), np.minimum(a[1], b[1])
-    inner = float(np.prod(np.clip(high - low, 0, None)))
-    both = float(np.prod(a[1] - a[0]) + np.prod(b[1] - b[0])) - inner
-    return inner / both if both > 0 else 0.0
+def looks(pixels: NDArray[np.uint8]) -> Iterator[tuple[DetectorPass, View]]:
+    """Every pass that must run on a picture with the view it is shown; runs no model.
 
-
-def same_place(a: Candidate, b: Candidate, limits: Thresholds) -> bool:
-    """Whether two boxes show one face: of similar size, and overlapping or with near centres.
-
-    A small face inside a large one is never the same: a victim must not vanish inside a consenting face.
+    Args:
+        pixels: (H, W, 3) uint8 RGB.
     """
-    large, small = max(a.side, b.side), min(a.side, b.side)
-    if large >= limits.face_merge_size_ratio * max(small, 1e-6):
-        return False
-    if overlap(a.corners, b.corners) > limits.face_merge_overlap:
-        return True
-    offset = float(np.linalg.norm(a.corners.mean(axis=0) - b.corners.mean(axis=0)))
-    return offset < limits.face_merge_offset * large
-
-
-def _suppressed(found: Sequence[Candidate], limits: Thresholds) -> list[Candidate]:
-    """Within one pass, best first: boxes that repeat a better one are dropped."""
-    kept: list[Candidate] = []
-    for one in sorted(found, key=lambda item: -item.score):
-        if not any(overlap(one.corners, other.corners) > limits.face_merge_overlap for other in kept):
-            kept.append(one)
-    return kept
-
-
-def merged(found: Sequence[Candidate], limits: Thresholds) -> tuple[DetectedFace, ...]:
-    """Gather the passes' boxes into faces, and say which are supported."""
-    groups: list[list[Candidate]] = []
-    for one in sorted(found, key=lambda item: -item.score):
-        home = next((group for group in groups if same_place(group[0], one, limits)), None)
-        if home is None:
-            groups.append([one])
-        else:
-            home.append(one)
-    return tuple(_face(group, limits) for group in groups)
-
-
-def _face(group: Sequence[Candidate], limits: Thresholds) -> DetectedFace:
-    """One face of its boxes; size by the largest of them, so that doubt counts as recognisable."""
-    kinds = {_KINDS[member.name] for member in group}
-    supported = len(kinds) >= limits.face_support_kinds or group[0].score >= limits.face_support_score
-    width = max(float(member.corners[1, 0] - member.corners[0, 0]) for member in group)
-    return DetectedFace(
-        members=tuple(group),
-        kind=PersonKind.FACE if supported else PersonKind.POSSIBLE_FACE,
-        recognisable=Recognisable.YES if width >= limits.face_recognisable_width else Recognisable.NO,
-    )
-
-
-def _tiles(height: int, width: int) -> Iterator[tuple[int, int]]:
-    """Top and left of the tiles that cover a view; one tile when it is small enough."""
-    step = _TILE - _TILE_OVERLAP
-    for top in range(0, max(height - _TILE_OVERLAP, 1), step):
-        for left in range(0, max(width - _TILE_OVERLAP, 1), step):
-            yield top, left
+    views = Views(pixels)
+    for one in must_run(max(pixels.shape[:2])):
+        yield one, views.show(one.view)
 
 
 class FaceDetector:
-    """YuNet over the fixed list of views.
+    """The union of the families over the fixed list of views.
 
     Args:
         store: Where the weights are.
         limits: The operating thresholds.
+        embedder: Says whether two overlapping boxes show one person; loaded here when none is given.
+
+    Attributes:
+        uses: Every model that looks.
+        known_answers: Role -> fingerprint of its answer to the known picture.
 
     Raises:
-        ModelUnavailable: the weights are missing, altered or fail their self-test.
+        ModelUnavailable: weights are missing, altered or fail their self-test.
     """
 
-    def __init__(self, store: ModelStore, limits: Thresholds) -> None:
-        file = store.load(ROLE)
+    def __init__(
+        self, store: ModelStore, limits: Thresholds, embedder: FirstEmbedder | None = None
+    ) -> None:
         self._limits = limits
-        self._model = OnnxModel(file.data, free_axes=(2, 3))
-        answer = self._self_test_answer()
-        require_known_answer(store, ROLE, answer)
-        self.known_answers = {ROLE: fingerprint(answer)}
-        self.uses: tuple[ModelUse, ...] = (
-            ModelUse(ROLE, file.sha256, threshold=limits.face_support_score, self_test=True),
+        yunet, blazeface, centerface = YuNet(store), BlazeFace(store), CenterFace(store)
+        self._families: dict[Detector, Family] = {
+            Detector.YUNET: yunet,
+            Detector.BLAZEFACE: blazeface,
+            Detector.CENTERFACE: centerface,
+        }
+        self._mesh = FaceMesh(store)
+        self._human = HumanCheck(self._mesh, centerface, limits)
+        self._embedder = FirstEmbedder(store, limits) if embedder is None else embedder
+        models = (yunet, blazeface, centerface, self._mesh)
+        self.known_answers = {model.role: model.known_answer for model in models}
+        self.uses: tuple[ModelUse, ...] = tuple(
+            ModelUse(model.role, model.sha256, threshold=threshold, self_test=True)
+            for model, threshold in zip(
+                models, (limits.face_support_score,) * 3 + (limits.face_human_presence,), strict=True
+            )
         )
 
-    def _self_test_answer(self) -> NDArray[np.float32]:
-        """All raw outputs for the known picture."""
-        raw = self._raw(known_picture(128, 160))
-        return np.concatenate([raw[name].ravel() for name in sorted(raw)]).astype(np.float32)
-
     def detect(self, pixels: NDArray[np.uint8]) -> tuple[DetectedFace, ...]:
-        """Every face, best score first.
+        """Every face, the strongest first.
 
         Args:
             pixels: (H, W, 3) uint8 RGB.
+
+        Raises:
+            CheckFailed: a model broke or gave no usable answer; never taken for an empty picture.
         """
-        picture = np.ascontiguousarray(pixels[:, :, ::-1])
-        long_side = max(picture.shape[:2])
-        found: list[Candidate] = []
-        sizes: dict[int, NDArray[np.uint8]] = {}
-        for one in PASSES:
-            if long_side <= one.above:
+        try:
+            likeness = Likeness(pixels, self._embedder, self._mesh, self._limits)
+            groups = merged(list(self._candidates(pixels)), self._limits, likeness.same_person)
+            return tuple(self._face(group, pixels) for group in groups)
+        except ConsentEditError:
+            raise
+        except Exception as error:
+            raise CheckFailed(f"face detection broke ({type(error).__name__})") from error
+
+    def _candidates(self, pixels: NDArray[np.uint8]) -> Iterator[Candidate]:
+        """The boxes of all passes, in pixels of the whole picture."""
+        for one, view in looks(pixels):
+            found = self._families[one.detector].look(view.pixels, one.threshold)
+            if not len(found):
                 continue
-            if one.long_side not in sizes:
-                sizes[one.long_side] = resized(picture, one.long_side)
-            found += self._look(sizes[one.long_side], one, picture.shape[:2])
-        return merged(found, self._limits)
+            kept = strongest(found, self._limits)
+            corners = view.to_picture(found.corners[kept])
+            corners = np.stack([corners.min(axis=1), corners.max(axis=1)], axis=1)
+            points = view.to_picture(found.points[kept])
+            for box, five, score in zip(corners, points, found.scores[kept].tolist(), strict=True):
+                yield Candidate(box, five, score, one.name, one.kind, one.detector, one.view.turn != 0)
 
-    def _look(self, small: NDArray[np.uint8], one: DetectorPass, full: tuple[int, ...]) -> list[Candidate]:
-        """The boxes of one pass, in pixels of the whole picture."""
-        shown = view(small, one)
-        size, whole = (small.shape[0], small.shape[1]), (full[0], full[1])
-        found: list[Candidate] = []
-        for top, left in _tiles(*shown.shape[:2]):
-            for points, score in self._boxes(shown[top : top + _TILE, left : left + _TILE], one.threshold):
-                moved = to_picture(points + np.array([left, top], dtype=np.float32), one, size, whole)
-                corners = np.stack([moved[:2].min(axis=0), moved[:2].max(axis=0)])
-                found.append(Candidate(corners, moved[2:], score, one.name))
-        return _suppressed(found, self._limits)
+    def _face(self, group: Sequence[Candidate], pixels: NDArray[np.uint8]) -> DetectedFace:
+        """One face of its boxes; size by the largest of them, so that doubt counts as recognisable."""
+        doubted = support_of(group, False, self._limits) is Support.FEW_PASSES
+        human = self._human.confirms(pixels, group, thoroughly=not doubted)
+        support = support_of(group, human, self._limits)
+        width = max(float(member.corners[1, 0] - member.corners[0, 0]) for member in group)
+        return DetectedFace(
+            members=tuple(group),
+            kind=PersonKind.POSSIBLE_FACE if support in _DOUBTS else PersonKind.FACE,
+            recognisable=(
+                Recognisable.YES if width >= self._limits.face_recognisable_width else Recognisable.NO
+            ),
+            support=support,
+        )
 
-    def _raw(self, shown: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
-        """The network's outputs for a BGR view, padded to whole strides at the right and bottom."""
-        height, width = shown.shape[:2]
-        padded = np.zeros((-(-height // 32) * 32, -(-width // 32) * 32, 3), np.float32)
-        padded[:height, :width] = shown
-        return self._model.run(padded.transpose(2, 0, 1)[None])
 
-    def _boxes(
-        self, shown: NDArray[np.uint8], threshold: float
-    ) -> Iterator[tuple[NDArray[np.float32], float]]:
-        """Per box above the threshold: corners and five points, float32 (7, 2) in the view, and the score."""
-        raw = self._raw(shown)
-        columns_at_8 = -(-shown.shape[1] // 32) * 4
-        for stride in _STRIDES:
-            certain = np.clip(raw[f"cls_{stride}"][0, :, 0], 0, 1) * np.clip(
-                raw[f"obj_{stride}"][0, :, 0], 0, 1
-            )
-            scores = np.sqrt(certain)
-            columns = columns_at_8 * 8 // stride
-            for index in np.flatnonzero(scores >= threshold):
-                cell = np.array([index % columns, index // columns], dtype=np.float32)
-                shift, size = raw[f"bbox_{stride}"][0, index].reshape(2, 2)
-                centre, half = (cell + shift) * stride, np.exp(size) * stride / 2
-                points = (raw[f"kps_{stride}"][0, index].reshape(5, 2) + cell) * stride
-                yield (
-                    np.concatenate([[centre - half, centre + half], points]).astype(np.float32),
-                    float(scores[index]),
-                )
+def support_of(group: Sequence[Candidate], human: bool, limits: Thresholds) -> Support:
+    """What supports a group of boxes.
+
+    Args:
+        group: Boxes of one face.
+        human: Whether a model that knows people's faces only confirms it.
+        limits: The operating thresholds.
+    """
+    by_passes = kinds_of(group) >= limits.face_support_kinds
+    by_score = max(member.score for member in group) >= limits.face_support_score
+    match by_passes, by_score, human:
+        case True, _, True:
+            return Support.KINDS
+        case False, True, True:
+            return Support.SCORE
+        case False, False, True:
+            return Support.FAMILIES
+        case False, False, False:
+            return Support.FEW_PASSES
+        case _:
+            return Support.NOT_HUMAN

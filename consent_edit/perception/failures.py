@@ -12,6 +12,7 @@ from consent_edit.perception.observation import (
     CheckRun,
     ExposureReading,
     ImageObservation,
+    PictureExposure,
     PromptObservation,
 )
 from consent_edit.vocabulary import CheckName, CheckOutcome, Exposure, ExposureChange, Intent, Region
@@ -20,6 +21,8 @@ IMAGE_ORDER = (
     CheckName.FACE_DETECTION,
     CheckName.FACE_EMBEDDING,
     CheckName.FACE_EMBEDDING_SECOND,
+    CheckName.BODY_DETECTION,
+    CheckName.APPARENT_AGE,
     CheckName.EXPOSURE,
 )
 """The checks of a picture, in the order they run."""
@@ -54,9 +57,16 @@ def no_image(image: CanonicalImage, checks: tuple[CheckRun, ...]) -> ImageObserv
         width=image.width,
         height=image.height,
         faces=(),
-        exposure=ExposureReading(value=Exposure.UNDETERMINED),
+        bodies=(),
+        exposure=no_exposure(0),
         checks=checks,
     )
+
+
+def no_exposure(persons: int) -> PictureExposure:
+    """A picture of whose exposure nothing is known, with this many people found."""
+    unknown = ExposureReading(value=Exposure.UNDETERMINED)
+    return PictureExposure(picture=unknown, persons=(unknown,) * persons, elsewhere=unknown)
 
 
 def no_prompt(run: CheckRun) -> PromptObservation:
@@ -76,10 +86,11 @@ def no_change(
     """A difference that could not be measured."""
     doubt = frozenset({Region.UNDETERMINED})
     return ChangeObservation(
-        faces_touched=tuple(doubt for _ in before_seen.faces),
-        output_faces_touched=tuple(doubt for _ in after_seen.faces),
+        touched=tuple(doubt for _ in before_seen.people),
+        output_touched=tuple(doubt for _ in after_seen.people),
         unseen_touched=doubt,
         tone=True,
+        exposure_changes=tuple(ExposureChange.UNDETERMINED for _ in after_seen.people),
         exposure_change=ExposureChange.UNDETERMINED,
         checks=(run,),
     )

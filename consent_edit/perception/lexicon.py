@@ -1,13 +1,15 @@
 """The lexicon beside the trained heads: words that raise a prompt's intent whatever the heads say.
 
-English, French, Spanish and German, in ``lexicon.toml``. It only ever raises: ordinary is what remains when
-nothing hits. All patterns run on text folded by :func:`consent_edit.perception.normalise.fold`.
+Seventeen languages, in ``lexicon.toml``. It only ever raises: ordinary is what remains when nothing hits. All
+patterns run on text folded by :func:`consent_edit.perception.normalise.fold`. One thing it takes away, and only where
+it fills a whole clause: the request to leave somebody dressed.
 """
 
 from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,14 +17,22 @@ from typing import Final
 from pydantic import TypeAdapter, ValidationError
 
 from consent_edit.errors import ModelUnavailable
+from consent_edit.perception.clauses import pieces
 from consent_edit.perception.normalise import fold
 from consent_edit.vocabulary import Intent, Operation
 
 _FILE: Final = Path(__file__).resolve().parent / "lexicon.toml"
 
 
-def _load() -> dict[str, str]:
-    """Each section of the file as one alternation, longest entry first.
+_UNSPACED_LANGUAGES: Final = frozenset({"zh", "ja", "th"})
+_GRAMMAR_LANGUAGES: Final = ("en", "fr", "es", "de")
+"""Languages whose undressing is spelled out below; the others' is in the file."""
+
+_FOREIGN_RUN: Final = re.compile(r"[^\x00-\x7f]+")
+
+
+def _load() -> dict[str, dict[str, list[str]]]:
+    """The file: section, language, entries, folded like the texts that they are looked for in.
 
     Raises:
         ModelUnavailable: the file is missing or is not of the expected form.
@@ -32,14 +42,65 @@ def _load() -> dict[str, str]:
         sections = TypeAdapter(dict[str, dict[str, list[str]]]).validate_python(raw)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ValidationError) as error:
         raise ModelUnavailable("the lexicon cannot be read", remedy="reinstall consent-edit") from error
-    joined = {}
-    for name, languages in sections.items():
-        entries = {entry for entries in languages.values() for entry in entries}
-        joined[name] = "|".join(sorted(entries, key=lambda entry: (-len(entry), entry)))
-    return joined
+    return {
+        name: {
+            language: [_FOREIGN_RUN.sub(lambda run: fold(run.group()), entry) for entry in entries]
+            for language, entries in languages.items()
+        }
+        for name, languages in sections.items()
+    }
 
 
-_WORDS: Final = _load()
+def _any_of(entries: Iterable[str]) -> str:
+    """One alternation, longest entry first; one that never matches without any."""
+    return "|".join(sorted(set(entries), key=lambda entry: (-len(entry), entry))) or "(?!)"
+
+
+_FILED: Final = _load()
+_WORDS: Final = {
+    name: _any_of(
+        e for language in (*_GRAMMAR_LANGUAGES, "all") for e in _FILED[name].get(language, ())
+    )
+    for name in _FILED
+}
+"""Section -> the entries of the four languages of the grammar below, as one alternation."""
+
+
+def _pattern(section: str, *more: str, edges: str = r"(?<![^ ])(?:{})(?![^ ])") -> re.Pattern[str]:
+    """All languages' entries of a section as whole words, those of unspaced languages anywhere."""
+    spaced = [e for name, own in _FILED[section].items() if name not in _UNSPACED_LANGUAGES for e in own]
+    unspaced = [e for name, own in _FILED[section].items() if name in _UNSPACED_LANGUAGES for e in own]
+    return re.compile(rf"{edges.format(_any_of([*spaced, *more]))}|(?:{_any_of(unspaced)})")
+
+
+def _expanded(section: str, *garments: str) -> dict[str, list[str]]:
+    """A section's patterns by language, ``{worn}`` replaced by the language's garments of the named sections."""
+    found: dict[str, list[str]] = {}
+    for language, entries in _FILED[section].items():
+        own = [
+            e
+            for name in garments
+            for e in (
+                *_FILED[name].get("all", ()),
+                *(_FILED[name].get(language, ()) if language != "all" else _everybodys(name)),
+            )
+        ]
+        found[language] = [entry.replace("{worn}", f"(?:{_any_of(own)})") for entry in entries]
+    return found
+
+
+def _everybodys(section: str) -> list[str]:
+    return [entry for entries in _FILED[section].values() for entry in entries]
+
+
+def _undressing_elsewhere(section: str) -> str:
+    """The file's undressing patterns for the garments of one section, words whole where words are spaced."""
+    by_language = _expanded("undressing", section)
+    spaced = [e for name, own in by_language.items() if name not in _UNSPACED_LANGUAGES for e in own]
+    unspaced = [e for name, own in by_language.items() if name in _UNSPACED_LANGUAGES for e in own]
+    return rf"(?<![^ ])(?:{_any_of(spaced)})(?![^ ])|(?:{_any_of(unspaced)})"
+
+
 _ENGLISH_OTHERWISE: Final = frozenset({"rock", "hose", "slip", "habit", "habits", "pull", "haut", "short"})
 """Garments of other languages whose spelling is an English word for something else."""
 
@@ -121,14 +182,32 @@ _STRIPPING: Final = (
 )
 
 
-_SEXUAL_RE: Final = re.compile(
-    rf"\b(?:{_WORDS['sexual']}|{_STRIPPING}|{_undressing(_WORDS['everything'])}"
-    rf"|{_see_through(_WORDS['everything'] + '|' + _WORDS['outer'])})\b"
+_SEXUAL_RE: Final = _pattern(
+    "sexual",
+    _STRIPPING,
+    _undressing(_WORDS["everything"]),
+    _see_through(_WORDS["everything"] + "|" + _WORDS["outer"]),
 )
-_REVEALING_RE: Final = re.compile(rf"\b(?:{_WORDS['revealing']}|{_undressing(_WORDS['outer'])})\b")
-_HARMLESS_RE: Final = re.compile(rf"\b(?:{_WORDS['harmless']})\b")
-_SWIMWEAR_RE: Final = re.compile(rf"\b(?:{_WORDS['swimwear']})\b")
-_FABRIC_RE: Final = re.compile(rf"\b(?:{_WORDS['fabric']})\b")
+_REVEALING_RE: Final = _pattern("revealing", _undressing(_WORDS["outer"]))
+_STRIPPED_RE: Final = re.compile(_undressing_elsewhere("everything"))
+_LIGHTENED_RE: Final = re.compile(_undressing_elsewhere("outer"))
+_HARMLESS_RE: Final = _pattern("harmless")
+_SWIMWEAR_RE: Final = _pattern("swimwear")
+_FABRIC_RE: Final = re.compile(
+    rf"(?<![^ ])(?:{_WORDS['fabric']})(?![^ ])|"
+    + "|".join(
+        rf"(?<![^ ])(?:{_any_of(own)})(?![^ ])" if language not in _UNSPACED_LANGUAGES else rf"(?:{_any_of(own)})"
+        for language in _FILED["fabric"]
+        if language not in _GRAMMAR_LANGUAGES
+        for own in [[e for name in ("fabric", "everything", "outer") for e in _FILED[name].get(language, ())]]
+    )
+)
+_PROTECTING_RE: Final = re.compile(
+    _any_of(e for own in _expanded("protecting", "everything", "outer", "coats").values() for e in own)
+)
+_SPARING_RE: Final = re.compile(
+    rf"(?<![^ ])(?:{_any_of(_expanded('sparing', 'everything', 'outer', 'coats')['all'])})$"
+)
 _RUN_TOGETHER_RE: Final = re.compile(_WORDS["run_together"])
 _NEGATED_WEIGHT_RE: Final = re.compile(r"([\w' -]{2,40}):\s*-\s*\d|--no\s+([\w' ,-]{2,60})", re.IGNORECASE)
 
@@ -157,9 +236,9 @@ def look_up(text: str) -> LexiconHit:
         text: As written or normalised; folded here.
     """
     folded = _HARMLESS_RE.sub(" _ ", fold(text))
-    if _SEXUAL_RE.search(folded) or _run_together(folded):
+    if _SEXUAL_RE.search(folded) or _STRIPPED_RE.search(folded) or _run_together(folded):
         return LexiconHit(Intent.SEXUAL, _UNDRESSING)
-    if _REVEALING_RE.search(folded):
+    if _REVEALING_RE.search(folded) or _LIGHTENED_RE.search(folded):
         extra = frozenset({Operation.SWIMWEAR}) if _SWIMWEAR_RE.search(folded) else _UNDRESSING
         return LexiconHit(Intent.REVEALING, extra)
     negated = ", ".join(found for pair in _NEGATED_WEIGHT_RE.findall(text) for found in pair if found)
@@ -174,6 +253,24 @@ def look_up_negative(text: str) -> LexiconHit:
     if _FABRIC_RE.search(fold(text)):
         return LexiconHit(Intent.SEXUAL, _UNDRESSING)
     return _NOTHING
+
+
+def without_protection(text: str) -> str:
+    """The text without the clauses that ask, in full, to leave somebody dressed; the same text if there are none.
+
+    Nothing else may stand in such a clause, so that words around a refusal never turn it into a permission.
+    """
+    kept: list[str] = []
+    changed = False
+    for piece in pieces(text):
+        folded = fold(piece)
+        if _PROTECTING_RE.fullmatch(folded):
+            changed = True
+            continue
+        spared = _SPARING_RE.search(folded)
+        changed = changed or spared is not None
+        kept.append(folded[: spared.start()].strip() if spared else piece)
+    return ", ".join(piece for piece in kept if piece) if changed else text
 
 
 def _run_together(folded: str) -> bool:

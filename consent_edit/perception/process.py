@@ -31,8 +31,10 @@ from consent_edit.perception.observation import (
     ChangeObservation,
     CheckRun,
     ImageObservation,
+    Origin,
     PromptObservation,
 )
+from consent_edit.perception.verdicts import Verdicts
 from consent_edit.perception.worker import LOADING
 from consent_edit.thresholds import Thresholds, load_thresholds
 from consent_edit.vocabulary import CheckName, CheckOutcome
@@ -50,6 +52,12 @@ _THREAD_VARIABLES: Final = (
 )
 
 Build = Callable[[ModelStore, Thresholds], Checks]
+
+MEMORY_BYTES: Final = 4 << 30
+"""Most data the child may hold. A check that needs more fails; 1.1 GB were seen at 4096 px."""
+
+REMEMBERED: Final = 32
+"""Pictures whose observation is kept: an output that comes back as the next input is not looked at again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +111,10 @@ class PerceptionProcess:
         store: Where the weights are; by default the operator's folder and the user cache.
         deadlines: When to give up.
         build: Module-level callable that makes the checks in the child.
-        limits: The operating thresholds; by default the file's.
+        limits: The operating thresholds in force, asked before every look: a child that was told others is
+            ended. By default the file's.
+        remembered: Pictures whose observation is kept while the child that saw them lives.
+        memory: Bytes of data the child may hold.
 
     Raises:
         Unavailable: the installation lacks its lock or thresholds; never for a check.
@@ -115,12 +126,18 @@ class PerceptionProcess:
         *,
         deadlines: Deadlines | None = None,
         build: Build = build_checks,
-        limits: Thresholds | None = None,
+        limits: Callable[[], Thresholds] | None = None,
+        remembered: int = REMEMBERED,
+        memory: int = MEMORY_BYTES,
     ) -> None:
         self._store = store if store is not None else ModelStore()
         self._deadlines = deadlines if deadlines is not None else Deadlines()
         self._build = build
-        self._limits = limits if limits is not None else load_thresholds()
+        file = load_thresholds()
+        self._limits = limits if limits is not None else lambda: file
+        self._told = self._limits()
+        self._memory = memory
+        self._verdicts = Verdicts(remembered)
         self._lock = threading.Lock()
         self._child: _Child | None = None
 
@@ -140,19 +157,25 @@ class PerceptionProcess:
     def observe_image(self, image: CanonicalImage) -> ImageObservation:
         """Look at one picture; a check that gives no answer is in ``checks``, and its value undetermined."""
         with self._lock:
+            self._renew()
+            kept = self._verdicts.of(image.digest)
+            if kept is not None:
+                return kept
             try:
                 seen = self._ask("observe_image", (image,), IMAGE_ORDER[0])
-                if not isinstance(seen, ImageObservation) or seen.digest != image.digest:
+                if not isinstance(seen, ImageObservation) or not _answers(seen, image):
                     raise _Broken(_wrong(IMAGE_ORDER[0]))
             except _Broken as broken:
                 return no_image(image, lost_runs(IMAGE_ORDER, broken.run))
             self._retire(seen.checks)
+            self._verdicts.keep(seen)
             return seen
 
     def read_prompt(self, texts: Sequence[str], *, negative: Sequence[str] = ()) -> PromptObservation:
         """Read the texts of a request; ``negative`` steer by what they exclude."""
         name = CheckName.PROMPT_INTENT
         with self._lock:
+            self._renew()
             try:
                 read = self._ask("read_prompt", (tuple(texts), tuple(negative)), name)
                 if not isinstance(read, PromptObservation):
@@ -168,16 +191,21 @@ class PerceptionProcess:
         after: CanonicalImage,
         seen_before: ImageObservation,
         seen_after: ImageObservation,
+        origin: Origin,
     ) -> ChangeObservation:
-        """Compare the output picture with the input picture."""
+        """Compare the output picture with the input picture, and its exposure with the first of the chain."""
         name = CheckName.CHANGE
+        people = (len(seen_before.people), len(seen_after.people), len(seen_after.people))
         with self._lock:
+            self._renew()
             try:
-                change = self._ask("observe_change", (before, after, seen_before, seen_after), name)
-                if not isinstance(change, ChangeObservation) or (
-                    len(change.faces_touched),
-                    len(change.output_faces_touched),
-                ) != (len(seen_before.faces), len(seen_after.faces)):
+                question = (before, after, seen_before, seen_after, origin)
+                change = self._ask("observe_change", question, name)
+                if (
+                    not isinstance(change, ChangeObservation)
+                    or (len(change.touched), len(change.output_touched), len(change.exposure_changes))
+                    != people
+                ):
                     raise _Broken(_wrong(name))
             except _Broken as broken:
                 return no_change(seen_before, seen_after, broken.run)
@@ -216,6 +244,13 @@ class PerceptionProcess:
             self._stop()
             raise
 
+    def _renew(self) -> None:
+        """End a child, and forget what it saw, once other thresholds are in force than it was told."""
+        limits = self._limits()
+        if limits != self._told:
+            self._stop()
+            self._told = limits
+
     def _start(self) -> _Child:
         """Start a child and tell it what to build."""
         ours, theirs = Pipe()
@@ -230,7 +265,7 @@ class PerceptionProcess:
         )
         theirs.close()
         end = weakref.finalize(self, _end, child, ours)
-        ours.send_bytes(pickle.dumps((self._build, self._store, self._limits), protocol=4))
+        ours.send_bytes(pickle.dumps((self._build, self._store, self._told, self._memory), protocol=4))
         return _Child(pipe=ours, end=end)
 
     def _hear(self, seconds: float) -> tuple[object, ...]:
@@ -251,7 +286,8 @@ class PerceptionProcess:
         return message
 
     def _stop(self) -> None:
-        """End the child, if there is one."""
+        """End the child, if there is one, and forget what it saw."""
+        self._verdicts.forget()
         if self._child is not None:
             self._child.end()
             self._child = None
@@ -260,6 +296,11 @@ class PerceptionProcess:
         """A child in which a check failed is not asked again: the next one may find what this one lacked."""
         if any(run.outcome is not CheckOutcome.RAN for run in runs):
             self._stop()
+
+
+def _answers(seen: ImageObservation, image: CanonicalImage) -> bool:
+    """Whether an observation is of this picture, and tells an exposure for everybody found."""
+    return seen.digest == image.digest and len(seen.exposure.persons) == len(seen.people)
 
 
 def _wrong(name: CheckName) -> CheckRun:

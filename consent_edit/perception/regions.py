@@ -1,4 +1,4 @@
-"""What changed, and whose: by the difference that a smooth tone change of the whole picture leaves over."""
+"""Where each person's face, hair and body are: the face box, what stands for a torso, and the silhouette."""
 
 from __future__ import annotations
 
@@ -10,23 +10,20 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from consent_edit.intake.canonical import CanonicalImage
-from consent_edit.perception.exposure import exposure_change
-from consent_edit.perception.observation import (
-    ChangeObservation,
-    CheckRun,
-    FaceObservation,
-    ImageObservation,
-)
-from consent_edit.perception.tone import fit_tone
-from consent_edit.thresholds import Thresholds
-from consent_edit.vocabulary import CheckName, CheckOutcome, Region
-
-_WORKING_SIDE: Final = 512
-_BLUR: Final = 1.0
-_PATCH: Final = 9
+from consent_edit.perception.observation import BodyObservation, FaceObservation, PersonObservation
+from consent_edit.perception.silhouette import Silhouette
 
 Mask = NDArray[np.bool_]
+Floats = NDArray[np.float32]
+
+LIKELY: Final = 0.5
+"""Probability of the person-region model from which a pixel counts as a person."""
+
+_MOST_CROPS: Final = 12  # the largest people; the others stand in the whole picture's silhouette
+_SEEN: Final = 0.5  # share of the face that the silhouette must show, or it has not seen the person
+_REACH: Final = 3.0  # face widths from the body's axis within which a silhouette is that person's
+_SHARED: Final = 0.35  # face widths by which another may be nearer, and both have the pixel
+_GROWN: Final = 0.35  # face widths beyond the input's silhouette within which the output's counts too
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,14 +39,41 @@ class PersonRegions:
         return self.face | self.hair | self.body
 
 
-def _rectangle(shape: tuple[int, int], low: NDArray[np.float64], high: NDArray[np.float64]) -> Mask:
-    """A filled rectangle between two corners in any order, clipped to the picture."""
-    (left, top), (right, bottom) = np.minimum(low, high), np.maximum(low, high)
-    mask = np.zeros(shape, dtype=np.bool_)
-    rows = slice(max(0, int(np.floor(top))), max(0, int(np.ceil(bottom))))
-    columns = slice(max(0, int(np.floor(left))), max(0, int(np.ceil(right))))
-    mask[rows, columns] = True
-    return mask
+@dataclass(frozen=True, slots=True, eq=False)
+class _Frame:
+    """A person in working pixels.
+
+    Attributes:
+        corner: Left and top of the box.
+        size: Width and height of the box.
+        down: From head to feet: a unit vector along an axis of the picture.
+        face: Whether the box is a face; else it is a whole body.
+    """
+
+    corner: NDArray[np.float64]
+    size: NDArray[np.float64]
+    down: NDArray[np.float64]
+    face: bool
+
+    @property
+    def centre(self) -> NDArray[np.float64]:
+        """Middle of the box."""
+        return self.corner + self.size / 2
+
+    @property
+    def across(self) -> NDArray[np.float64]:
+        """The unit vector across the body."""
+        return np.abs(self.down[::-1])
+
+    @property
+    def length(self) -> float:
+        """The box along the body."""
+        return float(np.abs(self.down) @ self.size)
+
+    @property
+    def width(self) -> float:
+        """The box across the body; at least a pixel."""
+        return max(1.0, float(self.across @ self.size))
 
 
 def _down(face: FaceObservation) -> NDArray[np.float64]:
@@ -64,145 +88,177 @@ def _down(face: FaceObservation) -> NDArray[np.float64]:
     return unit
 
 
-def person_regions(
-    face: FaceObservation, scale: tuple[float, float], shape: tuple[int, int]
-) -> PersonRegions:
-    """Estimate a person's regions from the face box, turned as the face is turned.
+def _framed(person: PersonObservation, place: NDArray[np.float64]) -> _Frame:
+    """A person laid at the working size; ``place`` is the affine map there, (2, 3)."""
+    box = person.box
+    corners = np.array([[box.x, box.y, 1.0], [box.x + box.width, box.y + box.height, 1.0]]) @ place.T
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    if isinstance(person, BodyObservation):
+        return _Frame(low, high - low, np.array([0.0, 1.0]), face=False)
+    return _Frame(low, high - low, _down(person), face=True)
 
-    The face box; the head around it (half a face to each side, seven tenths above); and the body below the
-    chin, three and a half faces wide and reaching to the picture's edge. Wide on purpose: a change near a
-    person is that person's.
+
+def _rectangle(shape: tuple[int, int], low: NDArray[np.float64], high: NDArray[np.float64]) -> Mask:
+    """A filled rectangle between two corners in any order, clipped to the picture."""
+    (left, top), (right, bottom) = np.minimum(low, high), np.maximum(low, high)
+    mask = np.zeros(shape, dtype=np.bool_)
+    rows = slice(max(0, int(np.floor(top))), max(0, int(np.ceil(bottom))))
+    columns = slice(max(0, int(np.floor(left))), max(0, int(np.ceil(right))))
+    mask[rows, columns] = True
+    return mask
+
+
+def _oval(shape: tuple[int, int], low: NDArray[np.float64], high: NDArray[np.float64]) -> Mask:
+    """The ellipse within a rectangle."""
+    centre, half = (low + high) / 2, np.maximum((high - low) / 2, 0.5)
+    rows, columns = np.ogrid[0 : shape[0], 0 : shape[1]]
+    away = ((columns + 0.5 - centre[0]) / half[0]) ** 2 + ((rows + 0.5 - centre[1]) / half[1]) ** 2
+    return np.asarray(away <= 1.0, dtype=np.bool_)
+
+
+def silhouette_of(
+    model: Silhouette, pixels: NDArray[np.uint8], people: Sequence[PersonObservation], size: tuple[int, int]
+) -> Floats:
+    """How likely each pixel shows a person: the whole picture, and a crop around each of the largest people.
 
     Args:
-        face: Box and landmarks in pixels of the observed picture.
-        scale: Working pixels a picture pixel, x and y.
-        shape: (height, width) of the masks.
+        pixels: uint8 (H, W, 3) RGB.
+        size: (width, height) of the answer.
+
+    Returns:
+        float32 (height, width), 0 to 1.
+
+    Raises:
+        CheckFailed: an answer is no number.
     """
-    factor = np.array(scale)
-    corner = np.array([face.box.x, face.box.y]) * factor
-    size = np.array([face.box.width, face.box.height]) * factor
-    centre, down = corner + size / 2, _down(face)
-    across = np.abs(down[::-1])
-    length, width = float(np.abs(down) @ size), float(across @ size)
-    face_mask = _rectangle(shape, corner, corner + size)
+    likely = cv2.resize(model.of(pixels), size, interpolation=cv2.INTER_LINEAR)
+    scale = np.array([size[0] / pixels.shape[1], size[1] / pixels.shape[0]])
+    picture = pixels.shape[0] * pixels.shape[1]
+    largest = sorted(people, key=lambda one: -one.box.width * one.box.height)[:_MOST_CROPS]
+    for person in largest:
+        left, top, right, bottom = _crop(person, pixels.shape[:2])
+        area = (right - left) * (bottom - top)
+        if min(right - left, bottom - top) < 8 or area > 0.6 * picture:
+            continue
+        crop = pixels[top:bottom, left:right]
+        turns = _turns(person)
+        answer = np.rot90(model.of(np.ascontiguousarray(np.rot90(crop, turns))), -turns)
+        low = np.floor(np.array([left, top]) * scale).astype(int)
+        high = np.minimum(np.ceil(np.array([right, bottom]) * scale).astype(int), size)
+        part = np.s_[low[1] : high[1], low[0] : high[0]]
+        wide, tall = int(high[0] - low[0]), int(high[1] - low[1])
+        laid = cv2.resize(np.ascontiguousarray(answer), (wide, tall), interpolation=cv2.INTER_LINEAR)
+        likely[part] = np.maximum(likely[part], laid)
+    return np.asarray(likely, dtype=np.float32)
+
+
+def _turns(person: PersonObservation) -> int:
+    """Quarter turns counter-clockwise that set a person upright."""
+    if isinstance(person, BodyObservation):
+        return 0
+    x, y = _down(person)
+    return {(0, 1): 0, (1, 0): 3, (0, -1): 2, (-1, 0): 1}[(int(x), int(y))]
+
+
+def _crop(person: PersonObservation, shape: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of the part of a picture that holds all of a person."""
+    frame = _framed(person, np.eye(2, 3))
+    if frame.face:
+        up, low, side = 1.6 * frame.length, 6.0 * frame.length, 3.2 * frame.width
+        first = frame.centre - frame.down * up - frame.across * side
+        second = frame.centre + frame.down * low + frame.across * side
+    else:
+        first, second = frame.corner - 0.2 * frame.size, frame.corner + 1.2 * frame.size
+    (left, top), (right, bottom) = np.minimum(first, second), np.maximum(first, second)
+    height, width = shape
+    return max(0, int(left)), max(0, int(top)), min(width, int(right) + 1), min(height, int(bottom) + 1)
+
+
+def within_reach(own: Floats, other: Floats, frames: Sequence[_Frame]) -> Mask:
+    """A silhouette, with as much of the other picture's as lies close to it: a figure drawn larger."""
+    seen = own > LIKELY
+    width = max((frame.width for frame in frames if frame.face), default=0.0)
+    reach = int(np.clip(_GROWN * width, 2, 24))
+    kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (2 * reach + 1, 2 * reach + 1))
+    near = cv2.dilate(seen.astype(np.uint8), kernel) > 0
+    return np.asarray(seen | (near & (other > LIKELY)), dtype=np.bool_)
+
+
+def framed(people: Sequence[PersonObservation], place: NDArray[np.float64]) -> list[_Frame]:
+    """People laid at the working size; ``place`` is the affine map there, float64 (2, 3)."""
+    return [_framed(person, place) for person in people]
+
+
+def person_regions(frames: Sequence[_Frame], likely: Mask) -> list[PersonRegions]:
+    """Everybody's regions.
+
+    A face is its box; with the silhouette seen on it, the box's ellipse and what the silhouette shows of it.
+    Hair and body are the silhouette around the head and nearest to the body's axis (two people share what
+    lies between them), never without a torso two face lengths long. Where the silhouette misses the face,
+    the regions are wide: the head with half a face to each side and seven tenths above, and below the chin
+    three and a half faces' width down to the picture's edge.
+
+    Args:
+        frames: From :func:`framed`.
+        likely: Where the silhouette shows a person, bool (height, width) of the working size.
+    """
+    shape = (likely.shape[0], likely.shape[1])
+    own = _owned(frames, shape)
+    return [
+        _face_regions(frame, likely, mine) if frame.face else _body_regions(frame, likely)
+        for frame, mine in zip(frames, own, strict=True)
+    ]
+
+
+def _face_regions(frame: _Frame, likely: Mask, mine: Mask) -> PersonRegions:
+    """Regions of somebody with a face."""
+    shape = (likely.shape[0], likely.shape[1])
+    centre, down, across = frame.centre, frame.down, frame.across
+    length, width = frame.length, frame.width
+    box = _rectangle(shape, frame.corner, frame.corner + frame.size)
     chin = centre + down * length / 2
     head = _rectangle(shape, centre - down * length * 1.2 - across * width, chin + across * width)
-    far = float(sum(shape))
-    body = _rectangle(shape, chin - across * width * 1.75, chin + down * far + across * width * 1.75)
-    return PersonRegions(face=face_mask, hair=head & ~face_mask, body=body & ~face_mask & ~head)
+    if not box.any() or likely[box].mean() < _SEEN:
+        far = float(sum(shape))
+        body = _rectangle(shape, chin - across * width * 1.75, chin + down * far + across * width * 1.75)
+        return PersonRegions(face=box, hair=head & ~box, body=body & ~box & ~head)
+    grown = frame.size * 0.05
+    face = _oval(shape, frame.corner - grown, frame.corner + frame.size + grown) | (box & likely)
+    neck = chin + down * length / 2
+    torso = _rectangle(shape, chin - across * width * 0.35, neck + across * width * 0.35)
+    torso |= _rectangle(shape, neck - across * width * 0.75, neck + down * length * 1.5 + across * width * 0.75)
+    body = (torso | (mine & likely)) & ~face & ~head
+    return PersonRegions(face=face, hair=head & likely & ~face, body=body)
 
 
-def _working(image: CanonicalImage, size: tuple[int, int]) -> NDArray[np.float32]:
-    """The picture at the working size (width, height), lightly blurred, float32 in [0, 1]."""
-    shrink = size[0] < image.width
-    how = cv2.INTER_AREA if shrink else cv2.INTER_LINEAR
-    small = cv2.resize(image.pixels, size, interpolation=how)
-    return np.asarray(cv2.GaussianBlur(small, (0, 0), _BLUR), dtype=np.float32) / np.float32(255)
+def _body_regions(frame: _Frame, likely: Mask) -> PersonRegions:
+    """Regions of somebody without a face: the silhouette in the box, or all of the box where there is none."""
+    shape = (likely.shape[0], likely.shape[1])
+    box = _rectangle(shape, frame.corner, frame.corner + frame.size)
+    shown = box & likely
+    middle = _oval(shape, frame.corner + frame.size * 0.15, frame.corner + frame.size * 0.85)
+    nothing = np.zeros(shape, dtype=np.bool_)
+    seen = shown.any() and shown.sum() > 0.2 * box.sum()
+    return PersonRegions(face=nothing, hair=nothing, body=(shown | middle) if seen else box)
 
 
-def repainted(
-    before: NDArray[np.float32], after: NDArray[np.float32], limits: Thresholds
-) -> tuple[Mask, bool]:
-    """Pixels that no smooth tone map explains, and whether the fitted map is a tone change at all.
-
-    A pixel counts when its own colour is off by more than ``change_residual``, or when the mean of its 9 px
-    neighbourhood is off by more than half of it: a faint, steady repaint shows in the mean, noise does not.
-    """
-    fitted = fit_tone(before, after)
-    explained = fitted.apply(before)
-    left = (after - explained) * 255.0
-    own = np.abs(left).max(axis=2)
-    mean = np.abs(cv2.blur(left, (_PATCH, _PATCH))).max(axis=2)
-    mask = (own > limits.change_residual) | (mean > limits.change_residual / 2)
-    moved = float(np.abs(explained - before).mean() * 255.0)
-    return np.asarray(mask, dtype=np.bool_), moved > limits.change_tone
-
-
-def _touched(mask: Mask, regions: PersonRegions, limits: Thresholds) -> frozenset[Region]:
-    """Which of a person's regions are repainted beyond the share that noise explains."""
-    parts = ((Region.FACE, regions.face), (Region.HAIR, regions.hair), (Region.BODY, regions.body))
-    return frozenset(
-        region for region, where in parts if where.any() and mask[where].mean() > limits.change_share_person
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """What was repainted, and whose it is.
-
-    Attributes:
-        faces: Per face of the input: its person's repainted regions.
-        output_faces: The same per face of the output, at its place.
-        unseen: What was repainted that belongs to nobody found in the input.
-        tone: Whether the whole picture's tone moved.
-    """
-
-    faces: tuple[frozenset[Region], ...]
-    output_faces: tuple[frozenset[Region], ...]
-    unseen: frozenset[Region]
-    tone: bool
-
-
-def compared(
-    before: CanonicalImage,
-    after: CanonicalImage,
-    faces: Sequence[FaceObservation],
-    limits: Thresholds,
-    output_faces: Sequence[FaceObservation] = (),
-) -> Comparison:
-    """Compare two pictures of one edit.
-
-    Args:
-        before: The input picture.
-        after: The output picture; another size is resized to the input's for comparing.
-        faces: The faces observed in the input.
-        limits: The operating thresholds.
-        output_faces: The faces observed in the output.
-    """
-    factor = min(1.0, _WORKING_SIDE / max(before.width, before.height))
-    size = (max(1, round(before.width * factor)), max(1, round(before.height * factor)))
-    mask, tone = repainted(_working(before, size), _working(after, size), limits)
-    shape = (size[1], size[0])
-
-    def persons(found: Sequence[FaceObservation], picture: CanonicalImage) -> list[PersonRegions]:
-        scale = (size[0] / picture.width, size[1] / picture.height)
-        return [person_regions(face, scale, shape) for face in found]
-
-    here, there = persons(faces, before), persons(output_faces, after)
-    elsewhere = mask.copy()
-    for regions in here:
-        elsewhere &= ~regions.everything()
-    unseen = {Region.BODY} if elsewhere.mean() > limits.change_share_unseen else set[Region]()
-    return Comparison(
-        faces=tuple(_touched(mask, regions, limits) for regions in here),
-        output_faces=tuple(_touched(mask, regions, limits) for regions in there),
-        unseen=frozenset(unseen),
-        tone=tone,
-    )
-
-
-def observe_change(
-    before: CanonicalImage,
-    after: CanonicalImage,
-    before_seen: ImageObservation,
-    after_seen: ImageObservation,
-    limits: Thresholds,
-) -> ChangeObservation:
-    """Compare the output picture with the input picture.
-
-    Args:
-        before: The input picture.
-        after: The output picture.
-        before_seen: What was observed in the input; ``faces_touched`` follows its faces.
-        after_seen: What was observed in the output; ``output_faces_touched`` follows its faces.
-        limits: The operating thresholds.
-    """
-    found = compared(before, after, before_seen.faces, limits, after_seen.faces)
-    return ChangeObservation(
-        faces_touched=found.faces,
-        output_faces_touched=found.output_faces,
-        unseen_touched=found.unseen,
-        tone=found.tone,
-        exposure_change=exposure_change(before_seen.exposure, after_seen.exposure, limits),
-        checks=(CheckRun(CheckName.CHANGE, CheckOutcome.RAN),),
-    )
+def _owned(frames: Sequence[_Frame], shape: tuple[int, int]) -> list[Mask]:
+    """For each person the pixels that are nearest to that body's axis, or nearly so."""
+    rows, columns = np.mgrid[2 : shape[0] + 2 : 4, 2 : shape[1] + 2 : 4].astype(np.float64)
+    places = np.stack([columns, rows], axis=-1)
+    far = []
+    for frame in frames:
+        start = frame.centre
+        axis = frame.down * frame.length * (6.0 if frame.face else 0.4)
+        along = np.clip(((places - start) @ axis) / max(float(axis @ axis), 1.0), 0.0, 1.0)
+        unit = frame.width if frame.face else frame.width / 2.5
+        far.append(np.linalg.norm(places - start - along[..., None] * axis, axis=-1) / unit)
+    if not far:
+        return []
+    nearest = np.min(far, axis=0)
+    own = [(away <= nearest + _SHARED) & (away <= _REACH) for away in far]
+    size = (shape[1], shape[0])
+    return [
+        cv2.resize(one.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST).astype(np.bool_)
+        for one in own
+    ]

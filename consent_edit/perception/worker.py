@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import resource
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -18,17 +19,19 @@ from consent_edit import core_dumps
 from consent_edit.errors import CheckFailed
 from consent_edit.intake.canonical import CanonicalImage
 from consent_edit.perception.checks import Checks, must_embed
-from consent_edit.perception.failures import failed_run, no_change, no_prompt
+from consent_edit.perception.failures import failed_run, no_change, no_exposure, no_prompt
 from consent_edit.perception.observation import (
+    BodyObservation,
     ChangeObservation,
     CheckRun,
-    ExposureReading,
     FaceObservation,
     ImageObservation,
     ModelUse,
+    Origin,
+    PersonObservation,
     PromptObservation,
 )
-from consent_edit.vocabulary import CheckName, CheckOutcome, Exposure
+from consent_edit.vocabulary import CheckName, CheckOutcome
 
 T = TypeVar("T")
 
@@ -64,43 +67,54 @@ class Worker:
 
     def observe_image(self, image: CanonicalImage) -> ImageObservation:
         """Everything seen in one picture."""
+        pixels, checks, limits = image.pixels, self._checks, self._checks.limits
         nobody: tuple[FaceObservation, ...] = ()
-        faces, detection = self._guarded(
-            CheckName.FACE_DETECTION, lambda: self._checks.detect(image.pixels), nobody
-        )
-        detected, limits = detection.outcome is CheckOutcome.RAN, self._checks.limits
+        faces, detection = self._guarded(CheckName.FACE_DETECTION, lambda: checks.detect(pixels), nobody)
+        detected = detection.outcome is CheckOutcome.RAN
 
-        def embedded(
-            name: CheckName, embed: Callable[[FaceObservation], FaceObservation]
-        ) -> tuple[tuple[FaceObservation, ...], CheckRun]:
-            def work() -> tuple[FaceObservation, ...]:
+        def of_faces(work: Callable[[], T]) -> Callable[[], T]:
+            def guarded() -> T:
                 if not detected:
                     raise CheckFailed("no faces to look at")
-                return tuple(embed(face) if must_embed(face, limits) else face for face in faces)
+                return work()
 
-            return self._guarded(name, work, faces)
+            return guarded
 
-        faces, first = embedded(
-            CheckName.FACE_EMBEDDING,
-            lambda face: _with(face, CheckName.FACE_EMBEDDING, self._checks.embed(image.pixels, face)),
-        )
+        def embedded(
+            name: CheckName, embed: Callable[[FaceObservation], NDArray[np.float32]]
+        ) -> tuple[tuple[FaceObservation, ...], CheckRun]:
+            def work() -> tuple[FaceObservation, ...]:
+                return tuple(
+                    _with(face, name, embed(face)) if must_embed(face, limits) else face for face in faces
+                )
+
+            return self._guarded(name, of_faces(work), faces)
+
+        faces, first = embedded(CheckName.FACE_EMBEDDING, lambda face: checks.embed(pixels, face))
         faces, second = embedded(
-            CheckName.FACE_EMBEDDING_SECOND,
-            lambda face: _with(
-                face, CheckName.FACE_EMBEDDING_SECOND, self._checks.embed_second(image.pixels, face)
-            ),
+            CheckName.FACE_EMBEDDING_SECOND, lambda face: checks.embed_second(pixels, face)
         )
-        unknown = ExposureReading(value=Exposure.UNDETERMINED)
-        reading, exposure = self._guarded(
-            CheckName.EXPOSURE, lambda: self._checks.expose(image.pixels), unknown
+        none: tuple[BodyObservation, ...] = ()
+        bodies, finding = self._guarded(
+            CheckName.BODY_DETECTION, of_faces(lambda: checks.bodies(pixels, faces)), none
+        )
+        faces, aged = self._guarded(
+            CheckName.APPARENT_AGE,
+            of_faces(lambda: tuple(replace(f, apparent_age=checks.age(pixels, f)) for f in faces)),
+            faces,
+        )
+        people: tuple[PersonObservation, ...] = (*faces, *bodies)
+        exposure, exposed = self._guarded(
+            CheckName.EXPOSURE, lambda: checks.expose(pixels, people), no_exposure(len(people))
         )
         return ImageObservation(
             digest=image.digest,
             width=image.width,
             height=image.height,
             faces=faces,
-            exposure=reading,
-            checks=(detection, first, second, exposure),
+            bodies=bodies,
+            exposure=exposure,
+            checks=(detection, first, second, finding, aged, exposed),
         )
 
     def read_prompt(self, texts: Sequence[str], negative: Sequence[str]) -> PromptObservation:
@@ -116,14 +130,17 @@ class Worker:
         after: CanonicalImage,
         before_seen: ImageObservation,
         after_seen: ImageObservation,
+        origin: Origin,
     ) -> ChangeObservation:
-        """What differs between input and output."""
+        """What differs between input and output, and in exposure from the first picture of the chain."""
         name = CheckName.CHANGE
         nothing = no_change(before_seen, after_seen, CheckRun(name, CheckOutcome.FAILED))
         observation, run = self._guarded(
-            name, lambda: self._checks.change(before, after, before_seen, after_seen), nothing
+            name, lambda: self._checks.change(before, after, before_seen, after_seen, origin), nothing
         )
-        return observation if run.outcome is CheckOutcome.RAN else no_change(before_seen, after_seen, run)
+        if run.outcome is not CheckOutcome.RAN:
+            return no_change(before_seen, after_seen, run)
+        return replace(observation, checks=(run,))
 
 
 def _with(face: FaceObservation, name: CheckName, rows: NDArray[np.float32]) -> FaceObservation:
@@ -162,7 +179,8 @@ def serve(descriptor: int, parent: int) -> None:
         pipe.send_bytes(pickle.dumps(message, protocol=4))
 
     try:
-        build, store, limits = pickle.loads(pipe.recv_bytes())  # noqa: S301 - from the parent only
+        build, store, limits, memory = pickle.loads(pipe.recv_bytes())  # noqa: S301 - from the parent only
+        resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
         _quiet_threads()
         worker = Worker(build(store, limits), lambda name, phase: tell("begin", name.value, phase))
         asked: dict[str, Callable[..., object]] = {

@@ -52,6 +52,7 @@ class Family:
         capabilities: What the pipeline is able to do to a picture, whatever it is asked.
         decodes: Whether its pixels come out of ``vae.decode``.
         side_multiple: Sides come out cut to a multiple of this, at most; never larger than they went in.
+        mask_argument: The argument that takes a mask of the picture edited; empty where there is none.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Family:
     capabilities: frozenset[Operation]
     decodes: bool
     side_multiple: int
+    mask_argument: str = ""
 
 
 GRADING: Final = Family(
@@ -102,7 +104,31 @@ INSTRUCT_PIX2PIX: Final = Family(
     side_multiple=8,
 )
 
-FAMILIES: Final[tuple[Family, ...]] = (GRADING, INSTRUCT_PIX2PIX)
+INPAINT: Final = Family(
+    name="sd-inpaint",
+    class_path=(
+        "diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_inpaint:"
+        "StableDiffusionInpaintPipeline"
+    ),
+    image_arguments=("image",),
+    text_arguments=("prompt", "negative_prompt"),
+    allowed={
+        "height": _whole(8, 8192),
+        "width": _whole(8, 8192),
+        "num_inference_steps": _whole(1, 500),
+        "guidance_scale": _number(0.0, 100.0),
+        "strength": _number(0.0, 1.0),
+        "eta": _number(0.0, 1.0),
+        "generator": _torch_generator,
+    },
+    fixed={"num_images_per_prompt": 1, "output_type": "pil", "return_dict": True},
+    capabilities=frozenset(Operation),
+    decodes=True,
+    side_multiple=8,
+    mask_argument="mask_image",
+)
+
+FAMILIES: Final[tuple[Family, ...]] = (GRADING, INSTRUCT_PIX2PIX, INPAINT)
 
 
 def classify(pipeline: object) -> Family:

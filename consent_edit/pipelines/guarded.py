@@ -72,6 +72,7 @@ class GuardedPipeline:
         texts: Mapping[str, str] = call.texts
         request = EditRequest(
             image=cast(Picture, call.images[family.image_arguments[0]]),
+            mask=cast("Picture | None", call.images.get(family.mask_argument)),
             prompt=call.prompt,
             negative_prompt=texts.get("negative_prompt", ""),
             grantee=grantee,

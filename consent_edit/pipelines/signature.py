@@ -80,7 +80,8 @@ def bind(
     given = dict(list(bound.items())[1:])  # without self
     given.update(given.pop("kwargs", {}))
     texts = {name: _text(name, given.pop(name, "")) for name in family.text_arguments}
-    images = {name: _single(name, given.pop(name, None)) for name in family.image_arguments}
+    pictures = (*family.image_arguments, *([family.mask_argument] if family.mask_argument else ()))
+    images = {name: _single(name, given.pop(name, None)) for name in pictures}
     settings: dict[str, object] = {}
     for name, value in given.items():
         if value is None and name in family.allowed:
@@ -91,7 +92,7 @@ def bind(
             raise ArgumentRejected(
                 f"argument {name} is not allowed with {family.name}",
                 remedy="leave it out; allowed are: "
-                + ", ".join((*family.text_arguments, *family.image_arguments, *family.allowed)),
+                + ", ".join((*family.text_arguments, *pictures, *family.allowed)),
             )
         if not family.allowed[name](value):
             raise ArgumentRejected(f"argument {name} has a value outside its range or of the wrong type")

@@ -218,6 +218,8 @@ CHECK_NAMES: Final[dict[str, tuple[str, str]]] = {
     "face-detection": ("face detection", "la détection des visages"),
     "face-embedding": ("the first face comparison", "le premier rapprochement des visages"),
     "face-embedding-second": ("the second face comparison", "le second rapprochement des visages"),
+    "body-detection": ("the search for bodies without a face", "la recherche de corps sans visage"),
+    "apparent-age": ("the age signal", "l'indice d'âge"),
     "exposure": ("the exposure check", "le contrôle de nudité"),
     "prompt-intent": ("the reading of the prompt", "la lecture de la demande"),
     "change": ("the measure of what changed", "le relevé de ce qui a changé"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Connection, inspect, select
+from sqlalchemy import Connection, inspect, select, update
 
 from consent_edit.errors import StoreUnavailable
 from consent_edit.store.database import insert_into
@@ -14,6 +14,7 @@ from consent_edit.store.schema import (
     METADATA,
     SCHEMA_VERSION,
     SINCE_VERSION_2,
+    SINCE_VERSION_3,
     STORE_INFO,
 )
 
@@ -24,7 +25,7 @@ def prepare(connection: Connection) -> bool:
     """Bring the database to this version, inside the caller's writing transaction.
 
     1. Empty: every table is made.
-    2. A store of version 1 (SQLite): the tables it lacks are made; what it holds stays as it is.
+    2. A store of version 1 (SQLite) or 2: the tables it lacks are made; what it holds stays as it is.
     3. A store of this version: nothing.
     4. The index over decisions is made where it is not there yet; every release of this version reads such a
        store.
@@ -50,7 +51,11 @@ def _prepare_sqlite(connection: Connection) -> bool:
             METADATA.create_all(connection)
             connection.exec_driver_sql(f"PRAGMA application_id={APPLICATION_ID}")
         case (number, 1) if number == APPLICATION_ID:  # 2
-            METADATA.create_all(connection, tables=SINCE_VERSION_2, checkfirst=False)
+            METADATA.create_all(connection, tables=SINCE_VERSION_2 + SINCE_VERSION_3, checkfirst=False)
+        case (number, 2) if number == APPLICATION_ID:  # 2
+            METADATA.create_all(connection, tables=SINCE_VERSION_3, checkfirst=False)
+            connection.exec_driver_sql(f"PRAGMA user_version={SCHEMA_VERSION}")
+            return False
         case (number, now) if number == APPLICATION_ID and now == SCHEMA_VERSION:  # 3
             return False
         case _:
@@ -62,16 +67,28 @@ def _prepare_sqlite(connection: Connection) -> bool:
 def _prepare_postgres(connection: Connection) -> bool:
     there = set(inspect(connection).get_table_names())
     if STORE_INFO.name in there:
-        version = connection.scalar(select(STORE_INFO.c.value).where(STORE_INFO.c.name == _SCHEMA))
-        if version != str(SCHEMA_VERSION).encode("ascii"):
-            raise _foreign("the database")
-        return False  # 3
+        return _prepare_older_postgres(connection)
     if there & set(METADATA.tables):
         raise _foreign("the database")
     METADATA.create_all(connection)  # 1
     value = str(SCHEMA_VERSION).encode("ascii")
     connection.execute(insert_into(connection, STORE_INFO).values(name=_SCHEMA, value=value))
     return True
+
+
+def _prepare_older_postgres(connection: Connection) -> bool:
+    """A PostgreSQL database that holds a store; never one of version 1."""
+    row = STORE_INFO.c.name == _SCHEMA
+    now = str(SCHEMA_VERSION).encode("ascii")
+    match connection.scalar(select(STORE_INFO.c.value).where(row)):
+        case value if value == now:  # 3
+            return False
+        case b"2":  # 2
+            METADATA.create_all(connection, tables=SINCE_VERSION_3, checkfirst=False)
+            connection.execute(update(STORE_INFO).where(row).values(value=now))
+            return False
+        case _:
+            raise _foreign("the database")
 
 
 def _foreign(what: str) -> StoreUnavailable:

@@ -1,4 +1,4 @@
-"""The tables: the log with its tree, decision records, use counts, the vault, nonces and marks."""
+"""The tables: the log with its tree, decision records, use counts, lineage, the vault, nonces and marks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sqlalchemy import (
     event,
 )
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 """In ``PRAGMA user_version``, or in :data:`STORE_INFO` on PostgreSQL; no other version is written to."""
 
 APPLICATION_ID: Final = 0x63656474
@@ -120,6 +120,21 @@ MARKS: Final = Table(
     Column("value", _NUMBER, nullable=False),
 )
 """High-water marks: values that may rise and never fall."""
+
+LINEAGE: Final = Table(
+    "lineage",
+    METADATA,
+    Column("picture_hash", LargeBinary(32), primary_key=True),
+    Column("until", _NUMBER, nullable=False),
+    Column("origin", LargeBinary, nullable=False),
+)
+"""The first picture that each released one came from, as far as exposure goes; named by a hash of its pixel
+digest. ``until`` is Unix seconds."""
+
+Index("lineage_until", LINEAGE.c.until)
+
+SINCE_VERSION_3: Final = (LINEAGE,)
+"""What a store of version 2 lacks; it is no mere help, so an older release must not write without it."""
 
 SINCE_VERSION_2: Final = (STORE_INFO, VAULT_SUBJECTS, VAULT_ENTRIES, NONCES, MARKS)
 """What a store of version 1 lacks."""

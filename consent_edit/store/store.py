@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from sqlalchemy import select
 
 from consent_edit.encoding import JsonValue
 from consent_edit.errors import StoreUnavailable
-from consent_edit.store import decisions, freshness, ledger, merkle
+from consent_edit.perception.observation import Origin
+from consent_edit.store import decisions, freshness, ledger, lineage, merkle
 from consent_edit.store.database import Database, translated
 from consent_edit.store.decisions import KeptDecision
 from consent_edit.store.ledger import LogEntry
@@ -93,6 +95,7 @@ class Store:
         now: int,
         nonces: Sequence[tuple[str, int]] = (),
         subjects: Sequence[SubjectEntry] = (),
+        origins: Mapping[str, Origin] = MappingProxyType({}),
     ) -> LogEntry:
         """Spend nonces, count a use of each grant, keep record and entries, append the leaf: all, or nothing.
 
@@ -105,6 +108,7 @@ class Store:
             nonces: (nonce, Unix seconds until which what bears it would verify), each spent once and for all:
                 one named twice, or issued here and ended, is refused like one that was spent.
             subjects: What the decision leaves of each person depicted, sealed under that person's data key.
+            origins: Pixel digest of each picture that leaves -> the first picture of its chain of edits.
 
         Raises:
             ConsentInvalid: ``EXHAUSTED``: a grant has no use left; ``REPLAYED``: a nonce was spent before.
@@ -124,6 +128,8 @@ class Store:
             decision_id, _ = ledger.names_of(record)
             for entry in subjects:
                 self._vault.record(connection, entry, decision_id)
+            for picture, origin in origins.items():
+                lineage.keep(connection, picture, origin, now)
             return ledger.append(connection, record, leaf, now)
 
     def commit_refusal(
@@ -162,6 +168,34 @@ class Store:
             StoreUnavailable: as :meth:`Vault.erase`.
         """
         return self._vault.erase(subject)
+
+    def origin(self, picture: str, otherwise: Origin) -> Origin:
+        """The first picture of the chain of edits that a picture was released from.
+
+        Args:
+            picture: Its pixel digest.
+            otherwise: The picture itself: the answer where no release is known.
+
+        Raises:
+            StoreUnavailable: the store cannot be read; ``check.store-damaged``: it holds no readable origin.
+        """
+        with self._database.reading() as connection:
+            return lineage.find(connection, picture, otherwise)
+
+    def forget_origins(self, pictures: Sequence[str]) -> int:
+        """Forget where released pictures came from, before their time; each is then a first picture again.
+
+        Args:
+            pictures: Pixel digests.
+
+        Returns:
+            How many were known.
+
+        Raises:
+            StoreUnavailable: it could not be written down.
+        """
+        with self._database.writing() as connection:
+            return lineage.forget(connection, pictures)
 
     def issue_nonce(self, now: int, lifetime: int) -> str:
         """Make a nonce of 256 random bits that can be spent once, for ``lifetime`` seconds, a day at most.

@@ -10,6 +10,7 @@ import pytest
 from consent_edit import assembly
 from consent_edit.consent.query import ConsentResult
 from consent_edit.perception.observation import (
+    BodyObservation,
     Box,
     ChangeObservation,
     CheckRun,
@@ -17,10 +18,12 @@ from consent_edit.perception.observation import (
     FaceObservation,
     ImageObservation,
     ModelUse,
+    PictureExposure,
     PromptObservation,
 )
 from consent_edit.vocabulary import (
     IMAGE_CHECKS,
+    Age,
     Assurance,
     CheckName,
     CheckOutcome,
@@ -49,7 +52,7 @@ PROMPT = PromptObservation(
     (CheckRun(CheckName.PROMPT_INTENT, CheckOutcome.RAN, (USE,)),),
 )
 TONE = frozenset({Operation.TONE})
-CHANGE_RAN = (CheckRun(CheckName.CHANGE, CheckOutcome.RAN),)
+CHANGE_RAN = (CheckRun(CheckName.CHANGE, CheckOutcome.RAN, (USE,)),)
 
 
 def unit(index, second=None):
@@ -71,10 +74,23 @@ def face(who, *, x=10.0, kind=PersonKind.FACE, size=40.0, second=None):
     )
 
 
-def picture(*faces, exposure=Exposure.NONE, checks=None, width=200, height=100):
+def picture(
+    *faces,
+    exposure=Exposure.NONE,
+    checks=None,
+    width=200,
+    height=100,
+    bodies=(),
+    own=None,
+    elsewhere=Exposure.NONE,
+):
     ran = tuple(CheckRun(name, CheckOutcome.RAN, (USE,)) for name in sorted(IMAGE_CHECKS))
     reading = ExposureReading(exposure)
-    return ImageObservation("sha256:0", width, height, faces, reading, ran if checks is None else checks)
+    persons = tuple(ExposureReading(value) for value in own or (exposure,) * (len(faces) + len(bodies)))
+    shown = PictureExposure(reading, persons, ExposureReading(elsewhere))
+    return ImageObservation(
+        "sha256:0", width, height, faces, tuple(bodies), shown, ran if checks is None else checks
+    )
 
 
 def consent(who, status=ConsentStatus.VERIFIED, **more):
@@ -105,8 +121,24 @@ def at_input(seen, consents=(), prompt=PROMPT, operations=TONE, objects=nobody_o
     )
 
 
-def change(*touched, unseen=frozenset(), tone=False, new=()):
-    return ChangeObservation(tuple(touched), new, unseen, tone, ExposureChange.NONE, CHANGE_RAN)
+class Unnamed(tuple):
+    """As many untouched people as are asked for, where a test does not say."""
+
+    def __getitem__(self, index):
+        return tuple.__getitem__(self, index) if index < len(self) else frozenset()
+
+
+class Unmoved(tuple):
+    """The same of exposure changes."""
+
+    def __getitem__(self, index):
+        return tuple.__getitem__(self, index) if index < len(self) else ExposureChange.NONE
+
+
+def change(*touched, unseen=frozenset(), tone=False, new=(), moved=(), picture_moved=ExposureChange.NONE):
+    return ChangeObservation(
+        tuple(touched), Unnamed(new), unseen, tone, Unmoved(moved), picture_moved, CHANGE_RAN
+    )
 
 
 def at_output(before, after, changed, consents=(), operations=TONE):
@@ -299,7 +331,6 @@ def measured(before, after, changed, asked, consents=()):
 def test_measured_operations(asked, changed, found):
     """A change of a consenting person that nothing asked for explains counts as an operation of its own."""
     seen = picture(face(0))
-    changed = replace(changed, output_faces_touched=(frozenset(),))
     assert measured(seen, seen, changed, asked, [consent(0)]) == found
 
 
@@ -327,3 +358,89 @@ def test_photo_binding_and_grant_come_from_the_consent():
     bound = consent(0, photo=PhotoBinding.EXACT)
     facts = at_input(picture(face(0)), [bound]).facts
     assert (facts.persons[0].photo, facts.persons[0].granted) == (PhotoBinding.EXACT, TONE)
+
+
+def body(x=100.0, size=40.0):
+    return BodyObservation(Box(x, 10, size, size), 0.8, ("pose",))
+
+
+def test_a_body_without_a_face_is_somebody_nobody_consents_for():
+    """A body stands among the persons between faces and unseen, without consent and without an age."""
+    assembled = at_input(picture(face(0), bodies=[body()]), [consent(0)])
+    kinds = [person.kind for person in assembled.facts.persons]
+    assert kinds == [PersonKind.FACE, PersonKind.BODY, PersonKind.UNSEEN]
+    found = assembled.facts.persons[1]
+    assert (found.consent, found.age) == (ConsentStatus.ABSENT, Age.UNDETERMINED)
+    assert len(assembled.boxes) == 2
+
+
+def test_exposure_is_each_persons_own_and_the_pictures_falls_on_all():
+    """A crop of one person speaks for that person only; the whole picture speaks for everybody."""
+    own = (Exposure.NONE, Exposure.SUGGESTIVE)
+    seen = picture(face(0), bodies=[body()], own=own)
+    assert [one.exposure for one in at_input(seen).facts.persons] == [*own, Exposure.NONE]
+    seen = picture(face(0), exposure=Exposure.SUGGESTIVE, own=(Exposure.NUDE,))
+    assert [one.exposure for one in at_input(seen).facts.persons] == [Exposure.NUDE, Exposure.NONE]
+    seen = picture(face(0), exposure=Exposure.NUDE, own=(Exposure.NONE,))
+    assert at_input(seen).facts.persons[0].exposure is Exposure.NUDE
+
+
+def test_exposure_near_nobody_falls_on_unseen():
+    """What a part of the picture shows that holds nobody found is somebody's whom nobody saw."""
+    for at in (
+        at_input(picture(face(0), elsewhere=Exposure.NUDE)),
+        at_output(picture(face(0)), picture(face(0), elsewhere=Exposure.NUDE), change(frozenset())),
+    ):
+        assert at.facts.persons[-1].exposure is Exposure.NUDE
+
+
+def test_exposure_that_was_not_read_is_worse_than_any_that_was():
+    """An undetermined crop is not outvoted by a clean picture."""
+    seen = picture(face(0), own=(Exposure.UNDETERMINED,))
+    assert at_input(seen).facts.persons[0].exposure is Exposure.UNDETERMINED
+
+
+def test_a_childs_looks_lower_an_unverified_age_only():
+    """A face that looks like a child's is a minor's unless the credential speaks for this very photo."""
+    young = replace(face(0), apparent_age=Age.MINOR)
+    ages = [
+        at_input(picture(young), presented).facts.persons[0].age
+        for presented in ([], [consent(0)], [consent(0, age=Age.ADULT)], [consent(0, age=Age.MINOR)])
+    ]
+    assert ages == [Age.MINOR, Age.MINOR, Age.ADULT, Age.MINOR]
+    assert at_input(picture(face(0))).facts.persons[0].age is Age.UNDETERMINED
+
+
+def test_exposure_rises_person_by_person_even_where_the_whole_picture_falls():
+    """Each person of the output carries their own change, and the picture's where that is worse."""
+    seen = picture(face(0), face(1, x=100), bodies=[body(x=150)])
+    rises = (ExposureChange.NONE, ExposureChange.INCREASED, ExposureChange.UNDETERMINED)
+    untouched = (frozenset(),) * 3
+    facts = at_output(seen, seen, change(*untouched, moved=rises)).facts
+    assert [one.exposure_change for one in facts.persons] == [*rises, ExposureChange.NONE]
+    whole = change(*untouched, picture_moved=ExposureChange.INCREASED)
+    facts = at_output(seen, seen, whole).facts
+    assert [one.exposure_change for one in facts.persons[:3]] == [ExposureChange.INCREASED] * 3
+
+
+def test_a_body_repainted_where_it_stood_or_stands_is_touched():
+    """A body keeps what was done to it, at its old place and at its new one."""
+    before, after = picture(bodies=[body()]), picture(bodies=[body(x=105)])
+    at_old = at_output(before, after, change(frozenset({Region.BODY}))).facts.persons
+    at_new = at_output(before, after, change(frozenset(), new=(frozenset({Region.BODY}),))).facts.persons
+    assert len(at_old) == len(at_new) == 2
+    assert at_old[0].touched == at_new[0].touched == {Region.BODY}
+
+
+def test_a_body_painted_over_stays_among_the_persons():
+    """Somebody without a face who is gone from the output is judged with what was done to them."""
+    facts = at_output(picture(bodies=[body()]), picture(), change(frozenset({Region.BODY}))).facts
+    assert [one.kind for one in facts.persons] == [PersonKind.BODY, PersonKind.UNSEEN]
+    assert facts.persons[0].touched == {Region.BODY}
+
+
+def test_nothing_asked_explains_a_bodys_change():
+    """Clothing asked for the consenting person does not explain the repainted body beside her."""
+    seen = picture(face(0), bodies=[body()])
+    changed = change(frozenset({Region.BODY}), frozenset({Region.BODY}))
+    assert Operation.BODY in measured(seen, seen, changed, {Operation.CLOTHING}, [consent(0)])

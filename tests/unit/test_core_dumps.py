@@ -7,6 +7,7 @@ import re
 import resource
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import pytest
 from consent_edit import core_dumps
 from consent_edit.intake.canonical import CanonicalImage
 from consent_edit.perception.checks import Checks
-from consent_edit.perception.observation import ExposureReading
+from consent_edit.perception.observation import ExposureReading, PictureExposure
 from consent_edit.perception.process import PerceptionProcess
 from consent_edit.vocabulary import Exposure
 
@@ -53,8 +54,12 @@ class Telling(Checks):
         Path(os.environ["TMPDIR"], "pid").write_text(str(os.getpid()))
         return ()
 
-    def expose(self, pixels):
-        return ExposureReading(Exposure.NONE, {})
+    def bodies(self, pixels, faces):
+        return ()
+
+    def expose(self, pixels, people):
+        nothing = ExposureReading(Exposure.NONE, {})
+        return PictureExposure(nothing, (), nothing)
 
 
 def telling(store, limits):
@@ -82,8 +87,16 @@ def test_command_dumps_nothing(tmp_path):
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL
     ) as process:
-        with pipe.open("w"):  # waits until the command reads
-            seen = dumped(process.pid)
+        until = time.monotonic() + 60
+        end = -1
+        while end < 0 and process.poll() is None and time.monotonic() < until:
+            try:
+                end = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)  # opens once the command reads
+            except OSError:
+                time.sleep(0.02)
+        assert end >= 0, "the command never read its first file"
+        seen = dumped(process.pid)
+        os.close(end)
         process.kill()
     assert seen == (["0", "0"], 0)
 

@@ -48,6 +48,7 @@ from consent_edit.perception.observation import (
     FaceObservation,
     ImageObservation,
     ModelUse,
+    PictureExposure,
 )
 from consent_edit.thresholds import load_thresholds
 from consent_edit.vocabulary import (
@@ -275,7 +276,9 @@ def _seen(kind: PersonKind, digest: str) -> ImageObservation:
     models = tuple(ModelUse(role, sha, 0.5, True) for role, sha in MODELS.items())
     names = (CheckName.FACE_DETECTION, CheckName.FACE_EMBEDDING, CheckName.FACE_EMBEDDING_SECOND)
     checks = tuple(CheckRun(name, CheckOutcome.RAN, models) for name in names)
-    return ImageObservation(digest, 160, 160, (box,), ExposureReading(Exposure.NONE), checks)
+    nothing = ExposureReading(Exposure.NONE)
+    shown = PictureExposure(nothing, (nothing,), nothing)
+    return ImageObservation(digest, 160, 160, (box,), (), shown, checks)
 
 
 def test_key_that_is_no_file(tmp_path: Path) -> None:

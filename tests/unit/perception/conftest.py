@@ -15,6 +15,9 @@ from consent_edit.thresholds import Thresholds, load_thresholds
 
 IMAGE_ROLES = (
     "face-detection",
+    "face-detection-short",
+    "face-detection-centre",
+    "face-mesh",
     "face-embedding",
     "face-embedding-second",
     "face-landmarks-five",

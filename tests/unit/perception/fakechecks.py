@@ -5,14 +5,21 @@ from __future__ import annotations
 import os
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from consent_edit.perception.checks import Checks
 from consent_edit.perception.failures import no_change, no_prompt
-from consent_edit.perception.observation import Box, CheckRun, ExposureReading, FaceObservation
-from consent_edit.vocabulary import CheckName, CheckOutcome, Exposure, PersonKind, Recognisable
+from consent_edit.perception.observation import (
+    Box,
+    CheckRun,
+    ExposureReading,
+    FaceObservation,
+    PictureExposure,
+)
+from consent_edit.vocabulary import Age, CheckName, CheckOutcome, Exposure, PersonKind, Recognisable
 
 
 class ObedientChecks(Checks):
@@ -40,16 +47,25 @@ class ObedientChecks(Checks):
         self.misbehave(CheckName.FACE_EMBEDDING_SECOND)
         return np.eye(1, 4, dtype=np.float32)
 
-    def expose(self, pixels):
+    def bodies(self, pixels, faces):
+        self.misbehave(CheckName.BODY_DETECTION)
+        return ()
+
+    def age(self, pixels, face):
+        self.misbehave(CheckName.APPARENT_AGE)
+        return Age.UNDETERMINED
+
+    def expose(self, pixels, people):
         self.misbehave(CheckName.EXPOSURE)
         secret = "SECRET_TOKEN" in os.environ or b"SECRET_TOKEN" in Path("/proc/self/environ").read_bytes()
-        return ExposureReading(Exposure.NONE, {"secret": float(secret)})
+        reading = ExposureReading(Exposure.NONE, {"secret": float(secret)})
+        return PictureExposure(reading, (reading,) * len(people), reading)
 
     def read(self, texts, negative):
         self.misbehave(CheckName.PROMPT_INTENT)
         return no_prompt(CheckRun(CheckName.PROMPT_INTENT, CheckOutcome.RAN))
 
-    def change(self, before, after, seen_before, seen_after):
+    def change(self, before, after, seen_before, seen_after, origin):
         self.misbehave(CheckName.CHANGE)
         return no_change(seen_before, seen_after, CheckRun(CheckName.CHANGE, CheckOutcome.RAN))
 
@@ -91,3 +107,33 @@ class Misbehaving:
 def obedient(store, limits):
     """Checks that all answer."""
     return ObedientChecks(store, limits)
+
+
+class CountingChecks(ObedientChecks):
+    """Tell by the face's score which look this is, and by its width which thresholds are in force."""
+
+    looks = 0
+
+    def detect(self, pixels):
+        CountingChecks.looks += 1
+        (face,) = super().detect(pixels)
+        width = self.limits.face_recognisable_width
+        return (replace(face, score=float(CountingChecks.looks), box=Box(1, 1, width, width)),)
+
+
+def counting(store, limits):
+    """Builds them in the child."""
+    return CountingChecks(store, limits)
+
+
+class GreedyChecks(ObedientChecks):
+    """Ask for more memory than the child may hold."""
+
+    def detect(self, pixels):
+        held = np.ones(256 << 20, np.uint8)
+        return super().detect(held[:1])
+
+
+def greedy(store, limits):
+    """Builds them in the child."""
+    return GreedyChecks(store, limits)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakechecks import Misbehaving, ObedientChecks, obedient
+from fakechecks import Misbehaving, ObedientChecks, counting, greedy, obedient
 
 from consent_edit.errors import CheckFailed
 from consent_edit.intake.canonical import CanonicalImage
@@ -22,7 +22,7 @@ from consent_edit.perception.answers import restored
 from consent_edit.perception.checks import Checks, must_embed
 from consent_edit.perception.failures import IMAGE_ORDER
 from consent_edit.perception.models import ModelLock, ModelStore, SelfTest
-from consent_edit.perception.observation import Box, FaceObservation
+from consent_edit.perception.observation import Box, FaceObservation, Origin
 from consent_edit.perception.process import Deadlines, PerceptionProcess
 from consent_edit.perception.worker import Worker
 from consent_edit.thresholds import load_thresholds
@@ -45,8 +45,17 @@ ROLE_CHECK = {
     "face-embedding": CheckName.FACE_EMBEDDING,
     "face-embedding-second": CheckName.FACE_EMBEDDING_SECOND,
     "face-landmarks-five": CheckName.FACE_EMBEDDING_SECOND,
+    "person-pose": CheckName.BODY_DETECTION,
+    "person-region": CheckName.CHANGE,
+    "apparent-age": CheckName.APPARENT_AGE,
     "exposure": CheckName.EXPOSURE,
 }
+NEED_FACES = (
+    CheckName.FACE_EMBEDDING,
+    CheckName.FACE_EMBEDDING_SECOND,
+    CheckName.BODY_DETECTION,
+    CheckName.APPARENT_AGE,
+)
 
 
 def ask(perception, name):
@@ -55,7 +64,7 @@ def ask(perception, name):
         observation = perception.read_prompt(["warmer light"])
     elif name is CheckName.CHANGE:
         seen = perception.observe_image(IMAGE)
-        observation = perception.observe_change(IMAGE, IMAGE, seen, seen)
+        observation = perception.observe_change(IMAGE, IMAGE, seen, seen, Origin.of(seen))
     else:
         observation = perception.observe_image(IMAGE)
     return observation, {run.name: run for run in observation.checks}
@@ -75,6 +84,16 @@ def worker_with_one_real_check(store, limits, name):
     return Worker(OneReal(store, limits), lambda check, phase: None)
 
 
+def runs_of(worker, name):
+    """The runs of the observation that a check belongs to."""
+    seen = worker.observe_image(IMAGE)
+    if name is CheckName.CHANGE:
+        return {
+            run.name: run for run in worker.observe_change(IMAGE, IMAGE, seen, seen, Origin.of(seen)).checks
+        }
+    return {run.name: run for run in seen.checks}
+
+
 @pytest.mark.parametrize("name", ALL_CHECKS)
 def test_a_check_that_hangs_past_its_deadline_is_named(name):
     """The hanging check reads TIMED_OUT, every value is undetermined, and the caller is not kept."""
@@ -85,14 +104,14 @@ def test_a_check_that_hangs_past_its_deadline_is_named(name):
         assert runs[name].outcome is CheckOutcome.TIMED_OUT
         assert all(run.outcome is not CheckOutcome.RAN for run in runs.values())
         if name in IMAGE_ORDER:
-            assert observation.exposure.value is Exposure.UNDETERMINED
+            assert observation.exposure.picture.value is Exposure.UNDETERMINED
             assert set(runs) == set(IMAGE_ORDER)
         elif name is CheckName.PROMPT_INTENT:
             assert observation.intent is Intent.UNDETERMINED
             assert observation.names_person
         else:
             assert observation.exposure_change is ExposureChange.UNDETERMINED
-            assert observation.faces_touched == (frozenset({Region.UNDETERMINED}),)
+            assert observation.touched == (frozenset({Region.UNDETERMINED}),)
 
 
 @pytest.mark.parametrize(
@@ -117,13 +136,13 @@ def test_a_check_that_raises_is_named_and_hides_no_other(name, limits):
         runs = worker.read_prompt(["warmer light"], []).checks
     elif name is CheckName.CHANGE:
         seen = worker.observe_image(IMAGE)
-        runs = worker.observe_change(IMAGE, IMAGE, seen, seen).checks
+        runs = worker.observe_change(IMAGE, IMAGE, seen, seen, Origin.of(seen)).checks
     else:
         runs = worker.observe_image(IMAGE).checks
     failed = {run.name: run.detail for run in runs if run.outcome is not CheckOutcome.RAN}
     expected = {name: "ValueError"}
     if name is CheckName.FACE_DETECTION:  # without faces there is nothing the embedders could have answered
-        expected |= dict.fromkeys((CheckName.FACE_EMBEDDING, CheckName.FACE_EMBEDDING_SECOND), "CheckFailed")
+        expected |= dict.fromkeys(NEED_FACES, "CheckFailed")
     assert failed == expected
 
 
@@ -144,7 +163,7 @@ def test_a_weight_file_deleted_or_altered_refuses_and_names_its_check(
         file.write_bytes(data)
     name = ROLE_CHECK[role]
     worker = worker_with_one_real_check(ModelStore([tmp_path]), limits, name)
-    runs = {run.name: run for run in worker.observe_image(IMAGE).checks}
+    runs = runs_of(worker, name)
     assert runs[name].outcome is CheckOutcome.MISSING
     assert role in runs[name].detail
     if name is not CheckName.FACE_DETECTION:
@@ -162,7 +181,7 @@ def test_a_model_that_fails_its_self_test_is_named(role, image_store, limits):
     store = ModelStore(image_store.folders, lock=ModelLock(format=1, model=entries))
     name = ROLE_CHECK[role]
     worker = worker_with_one_real_check(store, limits, name)
-    runs = {run.name: run for run in worker.observe_image(IMAGE).checks}
+    runs = runs_of(worker, name)
     assert runs[name].outcome is CheckOutcome.FAILED
     assert "known input" in runs[name].detail
 
@@ -174,9 +193,9 @@ def test_models_missing_altogether_are_each_named_across_the_process_and_found_o
     with PerceptionProcess(ModelStore([tmp_path])) as perception:
         seen = perception.observe_image(IMAGE)
         assert {run.name: run.outcome for run in seen.checks} == dict.fromkeys(
-            (CheckName.FACE_DETECTION, CheckName.EXPOSURE), CheckOutcome.MISSING
-        ) | dict.fromkeys((CheckName.FACE_EMBEDDING, CheckName.FACE_EMBEDDING_SECOND), CheckOutcome.MISSING)
-        assert seen.exposure.value is Exposure.UNDETERMINED
+            IMAGE_ORDER, CheckOutcome.MISSING
+        )
+        assert seen.exposure.picture.value is Exposure.UNDETERMINED
         for role in ROLE_CHECK:
             (tmp_path / image_store.lock.entry(role).file).symlink_to(image_store.find(role))
         seen = perception.observe_image(IMAGE)
@@ -187,7 +206,7 @@ def test_the_child_inherits_no_secret(monkeypatch):
     """A token in the host's environment is nowhere in the child's."""
     monkeypatch.setenv("SECRET_TOKEN", "x")
     with process(obedient) as perception:
-        assert perception.observe_image(IMAGE).exposure.scores == {"secret": 0.0}
+        assert perception.observe_image(IMAGE).exposure.picture.scores == {"secret": 0.0}
 
 
 def test_the_child_ends_when_its_parent_is_killed(tmp_path):
@@ -277,3 +296,61 @@ def test_a_face_too_narrow_to_be_matched_has_no_embedding(width, embedded):
     )
     assert must_embed(face, limits) is embedded
     assert not must_embed(replace(face, kind=PersonKind.POSSIBLE_FACE), limits)
+
+
+def other(seed):
+    """Another picture."""
+    return CanonicalImage.of(np.full((40, 50, 3), seed, np.uint8))
+
+
+def test_a_picture_that_comes_back_is_not_looked_at_twice():
+    """The same pixels give the same observation, and another picture does not."""
+    with process(counting) as perception:
+        first, again = perception.observe_image(other(1)), perception.observe_image(other(1))
+        assert again is first
+        assert perception.observe_image(other(2)).faces[0].score == 2.0
+
+
+def test_only_so_many_pictures_are_remembered():
+    """The oldest verdict goes first, and 0 keeps none."""
+    store = ModelStore([])
+    with PerceptionProcess(store, build=counting, remembered=2) as perception:
+        scores = [perception.observe_image(other(seed)).faces[0].score for seed in (1, 2, 3, 1, 3)]
+        assert scores == [1.0, 2.0, 3.0, 4.0, 3.0]
+    with PerceptionProcess(store, build=counting, remembered=0) as perception:
+        assert [perception.observe_image(other(1)).faces[0].score for _ in range(2)] == [1.0, 2.0]
+
+
+def test_what_a_child_saw_goes_with_it():
+    """After the child has ended its pictures are looked at again."""
+    with process(counting) as perception:
+        first = perception.observe_image(other(1))
+        perception.close()
+        assert perception.observe_image(other(1)) is not first
+
+
+def test_a_check_without_an_answer_is_never_remembered(tmp_path):
+    """A picture that a check failed on is looked at again, by all checks."""
+    with process(Misbehaving(CheckName.EXPOSURE, "raise", once=tmp_path / "failed")) as perception:
+        broken = perception.observe_image(IMAGE)
+        assert any(run.outcome is CheckOutcome.FAILED for run in broken.checks)
+        assert all(run.outcome is CheckOutcome.RAN for run in perception.observe_image(IMAGE).checks)
+
+
+def test_thresholds_tightened_while_the_child_runs_hold_at_the_next_look():
+    """The child is built anew with the thresholds in force, and nothing seen under the old ones is kept."""
+    held = [load_thresholds()]
+    with PerceptionProcess(ModelStore([]), build=counting, limits=lambda: held[0]) as perception:
+        assert perception.observe_image(IMAGE).faces[0].box.width == held[0].face_recognisable_width
+        held[0] = load_thresholds(tightened={"face_recognisable_width": 7.0})
+        assert perception.observe_image(IMAGE).faces[0].box.width == 7.0
+
+
+def test_a_child_that_asks_for_too_much_memory_fails_and_is_named():
+    """The bound is the child's own: its check fails, the host goes on."""
+    with PerceptionProcess(ModelStore([]), build=greedy, memory=128 << 20, deadlines=SHORT) as perception:
+        runs = {run.name: run.outcome for run in perception.observe_image(IMAGE).checks}
+        assert runs[CheckName.FACE_DETECTION] is CheckOutcome.FAILED
+    with PerceptionProcess(ModelStore([]), build=greedy, memory=2 << 30) as perception:
+        runs = {run.name: run.outcome for run in perception.observe_image(IMAGE).checks}
+        assert runs[CheckName.FACE_DETECTION] is CheckOutcome.RAN

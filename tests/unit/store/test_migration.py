@@ -79,7 +79,7 @@ def test_store_of_version_1_goes_on(path):
         merkle.leaf_hash(LEAVES[2]),
     )
     store = Store.open(path)
-    assert version(path) == (SCHEMA_VERSION, 9)
+    assert version(path) == (SCHEMA_VERSION, 10)
     assert (store.log_state().size, store.log_state().root) == (3, root.hex())
     assert store.uses("grant-1") == 2
     assert store.decision("d-1") == {"decision_id": "d-1", "stage": "output"}
@@ -110,7 +110,7 @@ def test_log_of_version_1_still_only_grows(path):
 
 
 @pytest.mark.parametrize(
-    "statement", ["PRAGMA user_version=3", "PRAGMA user_version=0", "PRAGMA application_id=1"]
+    "statement", ["PRAGMA user_version=4", "PRAGMA user_version=0", "PRAGMA application_id=1"]
 )
 def test_store_of_no_known_version(path, statement):
     """A newer store, or one whose marks are gone, is refused with what to do, and left as it was."""

@@ -1,0 +1,1 @@
+"""What is measured: the code behind ``consent-edit bench``, one reason a file."""

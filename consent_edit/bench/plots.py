@@ -1,0 +1,58 @@
+"""Plots as PNG files; matplotlib is wanted only here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from consent_edit.errors import ArgumentRejected, Unavailable
+
+_INCHES_A_BAR = 0.16
+
+
+def bars(
+    names: Sequence[str],
+    shares: Sequence[float],
+    intervals: Sequence[tuple[float, float]],
+    *,
+    title: str,
+    file: Path,
+) -> None:
+    """Shares as horizontal bars with their 95 % intervals, the first on top.
+
+    Args:
+        names: Of the bars.
+        shares: 0 to 1.
+        intervals: Low and high of each.
+        title: Over the plot.
+        file: Where the PNG is written.
+
+    Raises:
+        Unavailable: matplotlib is not installed.
+        ArgumentRejected: the file cannot be written.
+    """
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise Unavailable(
+            "plots need matplotlib", code="check.plot", remedy="pip install 'consent-edit[bench]'"
+        ) from error
+    figure = Figure(figsize=(7.0, 1.0 + _INCHES_A_BAR * len(names)), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    places = range(len(names))
+    spread = [
+        [max(0.0, share - low) for share, (low, _) in zip(shares, intervals, strict=True)],
+        [max(0.0, high - share) for share, (_, high) in zip(shares, intervals, strict=True)],
+    ]
+    axes.barh(places, shares, xerr=spread, color="#4477aa", error_kw={"elinewidth": 0.8, "ecolor": "#222222"})
+    axes.set_yticks(places, names, fontsize=6)
+    axes.invert_yaxis()
+    axes.set_xlim(min(0.8, *(low for low, _ in intervals)), 1.0)
+    axes.set_title(title, fontsize=9)
+    axes.grid(axis="x", linewidth=0.3)
+    try:
+        figure.savefig(file, dpi=150, format="png")
+    except OSError as error:
+        raise ArgumentRejected(f"{file} cannot be written ({error.strerror})") from error

@@ -1,0 +1,41 @@
+"""``consent-edit bench benign DIR``: how often ordinary pictures set a check off, kind by kind."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from consent_edit.bench.benign import FaceProbe, measure
+from consent_edit.cli.terminal import AsJson
+from consent_edit.perception.faces import FaceDetector
+from consent_edit.perception.models import ModelStore
+from consent_edit.thresholds import load_thresholds
+
+
+def benign(
+    folder: Annotated[Path, typer.Argument(help="One folder of pictures a kind.")],
+    limit: Annotated[int, typer.Option(min=0, help="Pictures a kind; 0 for all.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Measure false hits on ordinary pictures."""
+    probes = [FaceProbe(FaceDetector(ModelStore(), load_thresholds()))]
+    figures = measure(folder, probes, limit=limit, told=_told)
+    if as_json:
+        typer.echo(json.dumps([asdict(one) for one in figures]))
+        return
+    for one in figures:
+        rates = ", ".join(
+            f"{name} {count / one.pictures:.3f} ({count})" for name, count in sorted(one.fired.items())
+        )
+        typer.echo(f"{one.kind:16} {one.pictures:5} pictures: {rates}")
+
+
+def _told(line: str) -> None:
+    """Progress, on a terminal only."""
+    if sys.stderr.isatty():
+        typer.echo(f"\r{line}", nl=False, err=True)

@@ -1,0 +1,73 @@
+"""``consent-edit bench faces DIR``: how many faces are found, condition by condition."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from consent_edit.bench.conditions import CONDITIONS
+from consent_edit.bench.faces import FacesReport, Recall, measure, plotted
+from consent_edit.bench.labelled import IDENTITIES
+from consent_edit.cli.terminal import AsJson
+from consent_edit.perception.faces import FaceDetector
+from consent_edit.perception.models import ModelStore
+from consent_edit.thresholds import load_thresholds
+
+
+def faces(
+    folder: Annotated[Path, typer.Argument(help="lfw/, detect/ and detect_counts.csv.")],
+    identities: Annotated[int, typer.Option(min=1, help="Portraits, one a person.")] = IDENTITIES,
+    conditions: Annotated[str, typer.Option(help="Only conditions whose name this expression matches.")] = "",
+    plot: Annotated[Path | None, typer.Option(help="Write recall per condition as a PNG.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure face recall under 97 conditions, on counted pictures, and the boxes a clear face gets."""
+    report = measure(
+        folder,
+        FaceDetector(ModelStore(), load_thresholds()),
+        people=identities,
+        pattern=conditions,
+        told=_told,
+    )
+    if plot is not None:
+        plotted(report.recall, plot)
+    if as_json:
+        typer.echo(json.dumps(asdict(report)))
+        return
+    for one in report.recall:
+        typer.echo(_line(one))
+    typer.echo(_line(report.overall))
+    typer.echo(_line(report.second_half))
+    typer.echo(_summary(report))
+
+
+def _line(one: Recall) -> str:
+    """One condition's figures on a line."""
+    return (
+        f"{one.condition:28} {one.share:6.3f} [{one.low:.3f}, {one.high:.3f}]  "
+        f"{one.found}/{one.of}, {one.supported} supported"
+    )
+
+
+def _summary(report: FacesReport) -> str:
+    """What is not about one condition."""
+    return (
+        f"{report.above_98} of {len(report.recall)} conditions (of {len(CONDITIONS)}) at .98 or more, "
+        f"the least {report.least:.3f}\n"
+        f"counted pictures: {report.counted_missing} of {report.counted_faces} faces without a box, "
+        f"{report.counted_extra} supported boxes too many\n"
+        f"clear portraits: {report.one_box:.3f} have one box, "
+        f"{report.not_human} of {report.people} taken for no person's\n"
+        f"{report.boxes_a_picture} boxes and {report.milliseconds} ms a picture"
+    )
+
+
+def _told(line: str) -> None:
+    """Progress, on a terminal only."""
+    if sys.stderr.isatty():
+        typer.echo(f"\r{line}", nl=False, err=True)

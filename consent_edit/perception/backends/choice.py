@@ -1,0 +1,125 @@
+"""Which runtime the models run on: a value that travels to the perception process and stands in every record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib import metadata
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from consent_edit.errors import ModelUnavailable
+
+
+class Kind(StrEnum):
+    """The runtimes."""
+
+    CPU = "cpu"
+    """ONNX Runtime and LiteRT, one thread; what the thresholds were measured with."""
+
+    TORCH = "torch"
+    """The same files read into torch, on a device."""
+
+
+class Model(Protocol):
+    """A model of either runtime."""
+
+    output_names: tuple[str, ...]
+
+    def run(self, batch: NDArray[np.float32], /) -> dict[str, NDArray[np.float32]]:
+        """Output name -> float32 array, for float32 in the graph's own layout."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """How models are run. Both runtimes read the very bytes that were hashed, and pass the same self-tests.
+
+    Attributes:
+        kind: The runtime.
+        device: For torch, where: ``cpu``, ``cuda:0``.
+    """
+
+    kind: Kind = Kind.CPU
+    device: str = "cpu"
+
+    def onnx(self, data: bytes, *, free_axes: Sequence[int] = ()) -> Model:
+        """A model of an ONNX file.
+
+        Args:
+            data: The file's bytes.
+            free_axes: Axes of the input whose size may vary from call to call.
+
+        Raises:
+            ModelUnavailable: the runtime is not installed, sees no such device, or does not take the graph.
+        """
+        match self.kind:
+            case Kind.CPU:
+                from consent_edit.perception.backends.onnx import OnnxModel
+
+                return OnnxModel(data, free_axes=free_axes)
+            case Kind.TORCH:
+                _require_torch()
+                from consent_edit.perception.backends.torch.model import TorchModel
+                from consent_edit.perception.backends.torch.onnx_graph import read_onnx
+                from consent_edit.perception.backends.torch.precision import device_of
+
+                return TorchModel(read_onnx(data, free_axes=free_axes), device_of(self.device))
+
+    def litert(self, data: bytes) -> Model:
+        """A model of a LiteRT file; its input keeps the file's shape.
+
+        Raises:
+            ModelUnavailable: as for :meth:`onnx`.
+        """
+        match self.kind:
+            case Kind.CPU:
+                from consent_edit.perception.backends.litert import LiteRtModel
+
+                return LiteRtModel(data)
+            case Kind.TORCH:
+                _require_torch()
+                from consent_edit.perception.backends.torch.litert_graph import read_litert
+                from consent_edit.perception.backends.torch.model import TorchModel
+                from consent_edit.perception.backends.torch.precision import device_of
+
+                return TorchModel(read_litert(data), device_of(self.device))
+
+    def runtime(self, file: str) -> str:
+        """What a record says ran a file: the runtime, its version and the device.
+
+        Args:
+            file: The file's name; its ending tells which CPU runtime reads it.
+
+        Raises:
+            ModelUnavailable: the runtime is not installed, or sees no such device.
+        """
+        match self.kind:
+            case Kind.CPU:
+                return _installed("ai-edge-litert" if file.endswith(".tflite") else "onnxruntime") + "-cpu"
+            case Kind.TORCH:
+                _require_torch()
+                from consent_edit.perception.backends.torch.precision import device_of, runtime_name
+
+                return runtime_name(device_of(self.device))
+
+
+def _installed(package: str) -> str:
+    try:
+        return f"{package}-{metadata.version(package)}"
+    except metadata.PackageNotFoundError as error:
+        raise ModelUnavailable(
+            f"{package} is not installed", remedy="pip install 'consent-edit[perception]'"
+        ) from error
+
+
+def _require_torch() -> None:
+    try:
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise ModelUnavailable(
+            "the torch backend needs torch, which is not installed",
+            remedy="pip install 'consent-edit[diffusers]', or use the CPU backend: Backend()",
+        ) from error

@@ -1,0 +1,79 @@
+"""What one detector saw in one view: boxes, five points and scores, in pixels of that view."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from consent_edit.errors import CheckFailed
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """Boxes of one view, in no order.
+
+    Attributes:
+        corners: float32 (n, 2, 2): left and top, right and bottom.
+        points: float32 (n, 5, 2), ArcFace order.
+        scores: float32 (n,), 0 to 1.
+    """
+
+    corners: Floats
+    points: Floats
+    scores: Floats
+
+    def __len__(self) -> int:
+        """How many boxes."""
+        return len(self.scores)
+
+
+class Family(Protocol):
+    """One detector family: the same weights whatever the view."""
+
+    role: str
+
+    def look(self, view: NDArray[np.uint8], threshold: float) -> Found:
+        """Every box of an RGB view with at least this score, uint8 (h, w, 3)."""
+
+
+def finite(role: str, *outputs: Floats) -> None:
+    """Refuse answers that are no numbers: a comparison with NaN is false, and nobody would be found.
+
+    A sum is finite only if every term is; it costs less than looking at each.
+
+    Raises:
+        CheckFailed: a value is NaN or infinite.
+    """
+    if not all(math.isfinite(output.sum()) for output in outputs):
+        raise CheckFailed(f"the model of role {role} gave no usable answer")
+
+
+def planes(
+    view: NDArray[np.uint8], *, height: int, width: int, order: tuple[int, int, int] = (0, 1, 2)
+) -> Floats:
+    """A picture as the ONNX networks take it, black beyond its right and bottom.
+
+    Args:
+        view: uint8 (h, w, 3) RGB.
+        height: Rows of the result, at least h.
+        width: Columns of the result, at least w.
+        order: Which channel comes first, second and third.
+
+    Returns:
+        float32 (1, 3, height, width), 0 to 255.
+    """
+    batch = np.empty((1, 3, height, width), np.float32)
+    rows, columns = view.shape[:2]
+    channels = cv2.split(view)
+    for place, channel in enumerate(order):
+        batch[0, place, :rows, :columns] = channels[channel]
+    batch[:, :, rows:] = 0
+    batch[:, :, :, columns:] = 0
+    return batch

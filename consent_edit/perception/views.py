@@ -1,0 +1,142 @@
+"""Views of a picture: resized, filtered, bordered and turned, and the way back to the picture's pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from consent_edit.perception.passes import ViewSpec
+
+Pixels = NDArray[np.uint8]
+_BY_WAY_OF: Final = 640
+_GREY: Final = (127, 127, 127)
+_TURNS: Final = {1: cv2.ROTATE_90_COUNTERCLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_CLOCKWISE}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """A view and where it lies.
+
+    Attributes:
+        pixels: uint8 (h, w, 3) RGB.
+        back: float64 (2, 3): brings (x, y, 1) in the view to x and y in the picture.
+    """
+
+    pixels: Pixels
+    back: NDArray[np.float64]
+
+    def to_picture(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Points of the view in pixels of the picture, float32 (..., 2)."""
+        return np.asarray(points @ self.back[:, :2].T + self.back[:, 2], dtype=np.float32)
+
+
+class Views:
+    """The views of one picture; each resize and filter is done once, whoever asks.
+
+    Args:
+        picture: uint8 (H, W, 3) RGB.
+    """
+
+    def __init__(self, picture: Pixels) -> None:
+        self._picture = np.ascontiguousarray(picture)
+        self._sizes: dict[int, Pixels] = {}
+        self._filtered: dict[ViewSpec, Pixels] = {}
+
+    def show(self, spec: ViewSpec) -> View:
+        """The view of a spec."""
+        pixels = self._bordered(spec) if spec.border else self._filter(replace(spec, turn=0))
+        height, width = pixels.shape[:2]
+        small = self._resized(spec.long_side).shape
+        edge_y, edge_x = (height - small[0]) // 2, (width - small[1]) // 2
+        scale_x, scale_y = self._picture.shape[1] / small[1], self._picture.shape[0] / small[0]
+        untilted = np.array(
+            [[scale_x, 0, -edge_x * scale_x], [0, scale_y, -edge_y * scale_y], [0, 0, 1]], np.float64
+        )
+        if spec.turn:
+            pixels = np.asarray(cv2.rotate(pixels, _TURNS[spec.turn]), dtype=np.uint8)
+        return View(pixels, (untilted @ _unturned(spec.turn, height, width))[:2])
+
+    def _resized(self, long_side: int) -> Pixels:
+        """The picture with its long side brought to ``long_side``, at least 1 px each way.
+
+        Shrinking to less than three quarters averages. The small sizes of a large picture are made from the
+        640 px one, so that the picture itself is read only once for all of them.
+        """
+        if long_side in self._sizes:
+            return self._sizes[long_side]
+        height, width = self._picture.shape[:2]
+        scale = long_side / max(height, width)
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        by_way = 2 * long_side <= _BY_WAY_OF and 2 * _BY_WAY_OF <= max(height, width)
+        source = self._resized(_BY_WAY_OF) if by_way else self._picture
+        how = cv2.INTER_AREA if scale < 0.75 else cv2.INTER_LINEAR
+        small = np.asarray(cv2.resize(source, size, interpolation=how), dtype=np.uint8)
+        return self._sizes.setdefault(long_side, small)
+
+    def _filter(self, spec: ViewSpec) -> Pixels:
+        """The resized picture with the spec's filters, in the order of the spec's fields."""
+        if spec in self._filtered:
+            return self._filtered[spec]
+        steps: tuple[tuple[str, Callable[[Pixels], Pixels]], ...] = (
+            ("inverted", lambda shown: cv2.bitwise_not(shown)),
+            ("local", _equalised),
+            ("levels", stretched),
+            ("blur", lambda shown: cv2.GaussianBlur(shown, (0, 0), spec.blur)),
+            ("closing", lambda shown: _worn(shown, cv2.MORPH_CLOSE, spec.closing)),
+            ("opening", lambda shown: _worn(shown, cv2.MORPH_OPEN, spec.opening)),
+            ("median", lambda shown: cv2.medianBlur(shown, spec.median)),
+        )
+        for field, step in steps:  # the last filter on what the filters before it give
+            if getattr(spec, field):
+                before = self._filter(replace(spec, **{field: type(getattr(spec, field))(0)}))
+                return self._filtered.setdefault(spec, np.asarray(step(before), dtype=np.uint8))
+        return self._resized(spec.long_side)
+
+    def _bordered(self, spec: ViewSpec) -> Pixels:
+        """The filtered picture with a grey border."""
+        shown = self._filter(replace(spec, turn=0, border=0.0))
+        edge_y, edge_x = (round(side * spec.border) for side in shown.shape[:2])
+        return np.asarray(
+            cv2.copyMakeBorder(shown, edge_y, edge_y, edge_x, edge_x, cv2.BORDER_CONSTANT, value=_GREY),
+            dtype=np.uint8,
+        )
+
+
+def _unturned(turn: int, height: int, width: int) -> NDArray[np.float64]:
+    """float64 (3, 3): a point of a view turned against the clock, in the view before (height by width)."""
+    match turn % 4:
+        case 1:
+            rows = [[0, -1, width], [1, 0, 0]]
+        case 2:
+            rows = [[-1, 0, width], [0, -1, height]]
+        case 3:
+            rows = [[0, 1, 0], [-1, 0, height]]
+        case _:
+            rows = [[1, 0, 0], [0, 1, 0]]
+    return np.array([*rows, [0, 0, 1]], np.float64)
+
+
+def stretched(picture: Pixels) -> Pixels:
+    """The luma range between its 1st and 99th percentile spread over 0 to 255, the same for each channel."""
+    luma = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    below = np.cumsum(cv2.calcHist([luma], [0], None, [256], [0, 256]).ravel())
+    low, high = np.searchsorted(below, (0.01 * below[-1], 0.99 * below[-1]))
+    table = np.clip((np.arange(256) - low) * (255.0 / max(high - low, 1)), 0, 255).astype(np.uint8)
+    return np.asarray(cv2.LUT(picture, table), dtype=np.uint8)
+
+
+def _equalised(picture: Pixels) -> Pixels:
+    """The luma equalised locally, colours kept."""
+    luma, red, blue = cv2.split(cv2.cvtColor(picture, cv2.COLOR_RGB2YCrCb))
+    even = cv2.createCLAHE(clipLimit=4.0, tileGridSize=(8, 8)).apply(luma)
+    return np.asarray(cv2.cvtColor(cv2.merge([even, red, blue]), cv2.COLOR_YCrCb2RGB), dtype=np.uint8)
+
+
+def _worn(picture: Pixels, how: int, side: int) -> Pixels:
+    """A grey opening or closing: bright, or dark, specks and lines smaller than the square go."""
+    return np.asarray(cv2.morphologyEx(picture, how, np.ones((side, side), np.uint8)), dtype=np.uint8)

@@ -1,0 +1,102 @@
+"""Views are what their spec says, and lead back to the picture's own pixels."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from consent_edit.perception.passes import PASSES, Detector, ViewSpec, must_run
+from consent_edit.perception.views import Views
+
+
+def marked():
+    """A picture with one bright square, and the square's middle."""
+    picture = np.zeros((120, 200, 3), np.uint8)
+    picture[30:40, 150:160] = 255
+    return picture, np.array([155.0, 35.0])
+
+
+def brightest(view):
+    """The middle of what is bright in a view, x and y."""
+    rows, columns = np.nonzero(view.pixels.mean(axis=2) > 200)
+    return np.array([[columns.mean() + 0.5, rows.mean() + 0.5]], np.float32)
+
+
+@pytest.mark.parametrize("border", [0.0, 0.5])
+@pytest.mark.parametrize("turn", [0, 1, 2, 3])
+@pytest.mark.parametrize("long_side", [100, 200, 400])
+def test_a_point_of_any_view_leads_back_to_its_place(long_side, turn, border):
+    """Resized, turned and bordered, a mark is brought back to where it is in the picture."""
+    picture, middle = marked()
+    view = Views(picture).show(ViewSpec(long_side, turn=turn, border=border))
+    assert max(view.pixels.shape[:2]) == long_side * (2 if border else 1)
+    assert np.abs(view.to_picture(brightest(view)) - middle).max() < 1.5
+
+
+def test_a_small_view_of_a_large_picture_is_made_by_way_of_a_smaller_one_and_leads_back_as_well():
+    """The short way changes no place, and hardly any pixel."""
+    picture = np.random.default_rng(0).integers(0, 255, (1500, 1400, 3), dtype=np.uint8)
+    picture = cv2.GaussianBlur(picture, (0, 0), 9)
+    picture[300:400, 1000:1100] = 255
+    view = Views(picture).show(ViewSpec(160))
+    direct = cv2.resize(picture, view.pixels.shape[1::-1], interpolation=cv2.INTER_AREA)
+    assert np.abs(view.pixels.astype(int) - direct).mean() < 1
+    assert np.abs(view.to_picture(brightest(view)) - [1050, 350]).max() < 10
+
+
+FILTERS = {
+    "levels": lambda shown: shown.max() == 255 and shown.min() == 0,
+    "inverted": lambda shown: shown.mean() > 127,
+    "median": lambda shown: shown[9, 9].max() < 60,
+    "opening": lambda shown: shown[9, 9].max() < 60,
+    "closing": lambda shown: shown[29, 29].min() > 30,
+    "blur": lambda shown: shown[9, 9].max() < 90,
+}
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_every_filter_of_a_spec_is_applied(name):
+    """A bright and a dark speck, and a narrow range of grey, become what the filter makes of them."""
+    picture = np.full((40, 40, 3), 40, np.uint8)
+    picture[9, 9], picture[29, 29] = 90, 0
+    picture[20:, :20] = 60
+    size = {"median": 3, "opening": 3, "closing": 3, "blur": 2.0}.get(name, True)
+    shown = Views(picture).show(ViewSpec(40, **{name: size})).pixels
+    plain = Views(picture).show(ViewSpec(40)).pixels
+    assert FILTERS[name](shown)
+    assert not FILTERS[name](plain)
+
+
+def test_filters_are_applied_in_the_order_of_the_spec():
+    """First the blur, then the stretch: the other way round leaves no full range."""
+    picture = np.zeros((64, 64, 3), np.uint8)
+    picture[28:36, 28:36] = 100
+    shown = Views(picture).show(ViewSpec(64, blur=4.0, levels=True)).pixels
+    assert shown.max() == 255
+
+
+def test_what_must_run_depends_on_the_size_alone_and_only_grows():
+    """Every pass of a small picture runs on a large one too; names are unique, so a record is exact."""
+    sizes = [must_run(side) for side in (64, 700, 701, 2048, 2049, 9000)]
+    for smaller, larger in zip(sizes, sizes[1:], strict=False):
+        assert set(smaller) <= set(larger)
+    assert sizes[-1] == PASSES
+    assert len({one.name for one in PASSES}) == len(PASSES)
+
+
+def test_all_families_look_at_every_picture_and_every_turn_is_tried():
+    """However small the picture is."""
+    run = must_run(16)
+    assert {one.detector for one in run} == set(Detector)
+    for detector in Detector:
+        assert {one.view.turn for one in run if one.detector is detector} == {0, 1, 2, 3}
+
+
+def test_passes_that_err_alike_are_of_one_kind():
+    """Two sizes of one view support a box as one; another family, turn or filter as another."""
+    kinds = {one.name: one.kind for one in PASSES}
+    assert kinds["Y160"] == kinds["Y640"] == "Y-plain"
+    assert kinds["Y640-turn1"] != kinds["Y640-turn2"]
+    assert kinds["C320"] != kinds["Y160"]
+    assert kinds["Y320-levels-inverted"] != kinds["Y320-levels"]

@@ -55,6 +55,7 @@ class Thresholds:
     Attributes:
         face_support_kinds: Kinds of pass that make a box a face (``DetectorPass.kind``).
         face_support_score: Detector score that makes a box a face on its own.
+        face_support_score_wrong_way: The same in a turned or inverted view.
         face_recognisable_width: Width in pixels from which a face counts as recognisable.
         face_merge_overlap: Intersection over union above which two boxes are one face.
         face_merge_offset: Centre offset, as a share of the larger side, below which two boxes are one face.
@@ -64,14 +65,19 @@ class Thresholds:
         face_coincide_offset: Distance of two boxes' points, in spreads of the points, up to which they coincide.
         face_coincide_size_ratio: Larger over smaller spread from which two boxes never coincide.
         face_merge_likeness: Cosine of the first embedder from which two boxes in one place are one person.
+        face_echo_overlap: Intersection over union above which a weaker box that nothing tells apart is an echo.
         face_apart_kinds: Kinds of pass from which a box in a stronger one's place is no mere echo of it.
         face_apart_score: Detector score from which it is none.
+        face_apart_score_wrong_way: The same in turned and inverted views.
         face_apart_presence: Logit of the face mesh from which it is none.
         face_human_centre: Score of CenterFace in a pass from which a box shows a person.
         face_human_likeness: Score of CenterFace in the upright crop of a box from which it does.
+        face_human_likeness_small: The same for a box too small to recognise anybody.
         face_human_presence: Logit of the face mesh from which it does.
         match_face_embedding: Cosine from which the first embedder accepts.
         match_face_embedding_second: Cosine from which the second embedder accepts.
+        identity_face_embedding: Cosine from which the first embedder keeps an output face not matching.
+        identity_face_embedding_second: The same for the second embedder; both must.
         match_probe_width: Width in pixels of a face from which it may be matched at all.
         never_face_embedding: Cosine from which the first embedder finds somebody on the never-edit-me list.
         never_face_embedding_second: The same for the second embedder; both must.
@@ -100,8 +106,14 @@ class Thresholds:
         exposure_rise: Rise of OpenNSFW's score in any view that counts as increased.
         exposure_rise_second: The same of the second family's nudity.
         exposure_rise_suggestive: The same of the second family's swimwear and underwear.
+        body_pose: Score of the person detector that makes somebody on its own.
+        body_pose_supported: Score that does where the person-region model sees somebody as well.
+        body_region: Probability of the person-region model from which a pixel shows a person.
+        body_silhouette: Share of the torso that the person-region model must show for that.
         change_residual: Colour distance beyond the fitted tone map from which a pixel is repainted.
+        change_residual_close: The same for the close look at a small face.
         change_shading: Disagreement of a neighbourhood's shading from which a pixel is repainted.
+        change_shading_close: The same for the close look at a small face.
         change_share_person: Share of a person's region that must be repainted to count as touched.
         change_share_unseen: Share of the picture, outside every person, repainted to count as touched.
         change_tone: Mean colour distance from the identity that counts as a tone change.
@@ -111,6 +123,7 @@ class Thresholds:
 
     face_support_kinds: float
     face_support_score: float
+    face_support_score_wrong_way: float
     face_recognisable_width: float
     face_merge_overlap: float
     face_merge_offset: float
@@ -120,14 +133,19 @@ class Thresholds:
     face_coincide_offset: float
     face_coincide_size_ratio: float
     face_merge_likeness: float
+    face_echo_overlap: float
     face_apart_kinds: float
     face_apart_score: float
+    face_apart_score_wrong_way: float
     face_apart_presence: float
     face_human_centre: float
     face_human_likeness: float
+    face_human_likeness_small: float
     face_human_presence: float
     match_face_embedding: float
     match_face_embedding_second: float
+    identity_face_embedding: float
+    identity_face_embedding_second: float
     match_probe_width: float
     never_face_embedding: float
     never_face_embedding_second: float
@@ -156,8 +174,14 @@ class Thresholds:
     exposure_rise: float
     exposure_rise_second: float
     exposure_rise_suggestive: float
+    body_pose: float
+    body_pose_supported: float
+    body_region: float
+    body_silhouette: float
     change_residual: float
+    change_residual_close: float
     change_shading: float
+    change_shading_close: float
     change_share_person: float
     change_share_unseen: float
     change_tone: float
@@ -183,6 +207,12 @@ class Thresholds:
         """Embedder role -> cosine from which it accepts; every role must."""
         own = _by_role(self.match_face_embedding, self.match_face_embedding_second)
         return own | {one.role: one.match for one in self.added}
+
+    @property
+    def keeping(self) -> Mapping[str, float]:
+        """Embedder role -> cosine from which an output face is kept as hers who stood there; for every role."""
+        own = _by_role(self.identity_face_embedding, self.identity_face_embedding_second)
+        return own | {one.role: one.keep for one in self.added}
 
     @property
     def enrolment(self) -> Mapping[str, float]:
@@ -252,4 +282,4 @@ def load_thresholds(path: Path = _FILE, *, tightened: Mapping[str, float] | None
         values[name] = value
     told = "".join(f"\n{name}={values[name]!r}" for name in sorted(tightened or {}))
     digest = hashlib.sha256((text + told).encode()).hexdigest()
-    return Thresholds(**values, digest=digest)
+    return Thresholds(added=(), digest=digest, **values)

@@ -11,6 +11,8 @@ import re
 import sys
 from pathlib import Path
 
+from consent_edit.perception.bodies import BodyFinder
+from consent_edit.perception.change import ChangeMeter
 from consent_edit.perception.embedding import FirstEmbedder, SecondEmbedder
 from consent_edit.perception.exposure import ExposureCheck
 from consent_edit.perception.faces import FaceDetector
@@ -29,7 +31,7 @@ def known_answers(lock: ModelLock) -> dict[str, tuple[float, ...]]:
     )
     store, limits = ModelStore(lock=open_lock), load_thresholds()
     answers: dict[str, tuple[float, ...]] = {}
-    for build in (FaceDetector, FirstEmbedder, SecondEmbedder, ExposureCheck):
+    for build in (FaceDetector, FirstEmbedder, SecondEmbedder, BodyFinder, ChangeMeter, ExposureCheck):
         answers |= build(store, limits).known_answers
     return answers
 

@@ -16,20 +16,23 @@ from pathlib import Path
 import cv2
 import numpy as np
 from labelled_faces import (
+    LIMITS,
     ROLES,
     Eyes,
+    Pixels,
     Reading,
     Rows,
     Template,
     all_readings,
     by_person,
     clustered,
-    reach,
+    pair_scores,
+    read,
+    say,
     scores_of,
     template_of,
     wilson,
 )
-from measure_perception import LIMITS, Pixels, read, say
 from numpy.typing import NDArray
 from scipy.stats import chi2, genpareto
 
@@ -38,16 +41,6 @@ from consent_edit.perception.quality import measured
 MEASURES = ("width", "detection", "sharpness", "yaw", "pitch", "roll", "brightness", "clipped")
 WIDTHS = (32, 28, 24, 20)
 LAXER = ((0.45, 0.92), (0.395, 0.912), (0.34, 0.904))  # where there are enough false matches to compare
-
-
-def pair_scores(probes: Sequence[Reading], templates: Sequence[Template]) -> Rows:
-    """(probes, templates, 2): :func:`scores_of` of every probe against every template."""
-    result = np.empty((len(probes), len(templates), len(ROLES)), np.float32)
-    for number, role in enumerate(ROLES):
-        known = np.stack([one[role] for one in templates]).T
-        for row, probe in enumerate(probes):
-            result[row, :, number] = reach((probe.views[role] @ known).T)
-    return result
 
 
 def distance(scores: Rows, limits: Mapping[str, float] = LIMITS.matching) -> Rows:

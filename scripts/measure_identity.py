@@ -1,10 +1,10 @@
 """Measures what edits do to the likeness that the output check asks for, and what swaps get past it.
 
 ``measure_identity.py FOLDER [--people N] [--round-trip FILE] [--readings FILE]``: FOLDER holds labelled
-photographs, ``lfw/<person>/<photo>.jpg``. Everybody with three photographs is enrolled with the first two; the
-third one is edited and read again. ``--round-trip`` names a Python file with ``roundtrip(rgb)`` (uint8 in and
-out, and keyword arguments ``keep`` and ``noise``), for trips through a generator's autoencoder. ``--readings``
-keeps the scores between runs. One thread; prints figures only, keeps no picture.
+photographs, ``lfw/<person>/<photo>.jpg``. Everybody with three photographs is enrolled with the first two;
+the third one is edited and read again. ``--round-trip`` names a Python file with ``roundtrip(rgb)`` (uint8 in
+and out, and keyword arguments ``keep`` and ``noise``), for trips through a generator's autoencoder.
+``--readings`` keeps the scores between runs. One thread; prints figures only, keeps no picture.
 """
 
 from __future__ import annotations
@@ -21,20 +21,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from consent_edit.bench.edits import BENIGN, Subject, poisson_swapped
-from consent_edit.bench.edits import _blend as blended
+from consent_edit.bench.edits import BENIGN, Subject
+from consent_edit.bench.face_edits import _blend as blended
+from consent_edit.bench.face_edits import poisson_swapped
 from consent_edit.bench.face_readings import (
+    ROLES,
     Eyes,
     Pixels,
     Reading,
-    by_person,
     person_of,
-    read_picture,
     reach,
-    ROLES,
+    read_picture,
     template_of,
 )
-from consent_edit.bench.verification import distance
 from consent_edit.perception.models import ModelStore
 from consent_edit.thresholds import load_thresholds
 
@@ -109,7 +108,12 @@ def swapped(picture: Pixels, one: Reading, other: Reading, theirs: Pixels) -> It
     subject = Subject(
         pixels=picture,
         body=np.zeros(picture.shape[:2], dtype=bool),
-        box=(float(one.landmarks[:, 0].mean() - width / 2), float(one.landmarks[:, 1].mean() - width * 0.65), width, width * 1.3),
+        box=(
+            float(one.landmarks[:, 0].mean() - width / 2),
+            float(one.landmarks[:, 1].mean() - width * 0.65),
+            width,
+            width * 1.3,
+        ),
         landmarks=one.landmarks,
         other=theirs,
         other_landmarks=other.landmarks,
@@ -120,7 +124,9 @@ def swapped(picture: Pixels, one: Reading, other: Reading, theirs: Pixels) -> It
     yield "swap seamless", poisson_swapped(subject)
 
 
-def scored(eyes: Eyes, picture: Pixels, file: str, templates: list[Mapping[str, NDArray[np.float32]]]) -> Scores:
+def scored(
+    eyes: Eyes, picture: Pixels, file: str, templates: list[Mapping[str, NDArray[np.float32]]]
+) -> Scores:
     """(templates, roles, 2): median and accepted-up-to of the picture's face; -1 where none is found."""
     out = np.full((len(templates), len(ROLES), 2), -1.0)
     for seen in eyes.read(picture, file):
@@ -131,7 +137,9 @@ def scored(eyes: Eyes, picture: Pixels, file: str, templates: list[Mapping[str, 
     return out
 
 
-def measure(folder: Path, count: int, trip: Callable[..., Pixels] | None, keep: Path | None) -> dict[str, Scores]:
+def measure(
+    folder: Path, count: int, trip: Callable[..., Pixels] | None, keep: Path | None
+) -> dict[str, Scores]:
     """Edit -> (people, 2 templates, roles, 2); her own template first, the other's second."""
     eyes = Eyes(ModelStore(), LIMITS)
     people: dict[str, list[str]] = {}
@@ -157,12 +165,45 @@ def measure(folder: Path, count: int, trip: Callable[..., Pixels] | None, keep: 
         if keep is not None and (number % 5 == 4 or number + 1 == len(known)):
             rows = {what: np.stack(row) for what, row in found.items()}
             np.savez(keep, people=known[: number + 1], **rows)
-    return {what: np.stack(row) for what, row in found.items()}
+    return {"people": np.array(known)} | {what: np.stack(row) for what, row in found.items()}
 
 
 def half_order(name: str) -> str:
     """A fixed shuffle of people."""
     return hashlib.sha256(name.encode()).hexdigest()
+
+
+def outcome(scores: Scores) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which rows of (n, roles) match, and which are kept at least."""
+    wanted = np.array([LIMITS.matching[role] for role in ROLES])
+    laxer = np.array([LIMITS.keeping[role] for role in ROLES])
+    kept = (scores >= laxer).all(axis=1)
+    return kept & (scores >= wanted).all(axis=1), kept
+
+
+def report(found: Mapping[str, Scores], people: list[str]) -> None:
+    """Same, altered and foreign for every edit, by halves of the people too: so much is chance."""
+    late = np.array([int(half_order(name), 16) % 2 == 1 for name in people])
+    for half, chosen in (("first half", ~late), ("second half", late), ("all", late | ~late)):
+        say(f"{half}: {chosen.sum()} people")
+        for what, scores in found.items():
+            own, other = scores[chosen, 0, :, 1], scores[chosen, 1, :, 1]
+            same, kept = outcome(own)
+            theirs, _ = outcome(other)
+            line = f"  {what}: same {same.mean():.3f}, kept {kept.mean():.3f}"
+            if what.startswith("swap"):
+                line += f"; reads as the other {theirs.mean():.3f}, and is kept {(kept & theirs).mean():.3f}"
+            say(line)
+    tones = np.stack([outcome(found[what][late, 0, :, 1])[1] for what in TONES], axis=1)
+    say(f"tone edits, crops and saving, kept, second half: {tones.mean():.3f}")
+    for first in (0.40, 0.42, 0.44):
+        for second in (0.92, 0.925, 0.93, 0.935):
+            rates = {
+                what: ((s[:, 0, :, 1] >= (first, second)).all(axis=1)).mean() for what, s in found.items()
+            }
+            say(
+                f"at {first} and {second}: " + ", ".join(f"{what} {rate:.2f}" for what, rate in rates.items())
+            )
 
 
 def main() -> None:
@@ -180,7 +221,13 @@ def main() -> None:
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         trip = module.roundtrip
-    measure(options.folder, options.people, trip, options.readings)
+    if options.readings is None or not options.readings.exists():
+        found = measure(options.folder, options.people, trip, options.readings)
+    if options.readings is not None:
+        with np.load(options.readings) as data:
+            found = {what: data[what] for what in data.files}
+    people = [str(name) for name in found.pop("people")]
+    report(found, people)
 
 
 if __name__ == "__main__":

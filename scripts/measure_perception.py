@@ -1,4 +1,4 @@
-"""Measures what thresholds.toml quotes: ``measure_perception.py pairs|support|exposure|change FOLDER``.
+"""Measures what thresholds.toml quotes: ``measure_perception.py pairs|support|exposure FOLDER``.
 
 FOLDER holds photographs: ``lfw/``, ``lfw_pairs.csv``, ``detect/`` and ``detect_counts.csv``. ``--limit``
 takes the first so many of a fixed shuffle. One thread; prints figures only, keeps no picture.
@@ -19,13 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from consent_edit.intake.canonical import CanonicalImage
 from consent_edit.perception.embedding import FirstEmbedder, SecondEmbedder
 from consent_edit.perception.exposure import WHOLE, ExposureCheck
 from consent_edit.perception.faces import DetectedFace, FaceDetector
 from consent_edit.perception.models import ModelStore
-from consent_edit.perception.observation import FaceObservation
-from consent_edit.perception.regions import compared
 from consent_edit.pipelines.grading_colour import SLIDERS, apply_table, bake
 from consent_edit.thresholds import load_thresholds
 from consent_edit.vocabulary import PersonKind
@@ -157,63 +154,15 @@ def exposure(folder: Path, limit: int) -> None:
         say(f"rise {t}: {(np.array(rises) >= t).mean():.3f} of {len(rises)} tone edits")
 
 
-def face_of(face: DetectedFace) -> FaceObservation:
-    """What the change check needs of a face."""
-    return FaceObservation(face.box, face.kind, face.recognisable, face.score, face.passes, face.landmarks)
-
-
-def repaints(picture: Pixels, face: DetectedFace) -> Iterator[Pixels]:
-    """A face turned top to bottom, one blurred away, and a skin-coloured patch on the torso."""
-    x, y, width, height = (max(0, value) for value in face.box.as_ints())
-    turned = picture.copy()
-    turned[y : y + height, x : x + width] = turned[y : y + height, x : x + width][::-1]
-    yield turned
-    smooth = picture.copy()
-    smooth[y : y + height, x : x + width] = cv2.GaussianBlur(
-        picture[y : y + height, x : x + width], (0, 0), max(width / 6, 1)
-    )
-    yield smooth
-    patched, tone = picture.copy(), picture[y + height // 2, min(x + width // 2, picture.shape[1] - 1)]
-    centre = (x + width // 2, min(y + height * 2, picture.shape[0] - 1))
-    cv2.ellipse(patched, centre, (width // 2, height // 2), 0, 0, 360, tuple(int(c) for c in tone), -1)
-    yield patched
-
-
-def change(folder: Path, limit: int) -> None:
-    """Pictures falsely touched by tone edits, and repaints of the largest face or its torso that are seen."""
-    detector, rng = FaceDetector(ModelStore(), LIMITS), np.random.default_rng(3)
-    false, tried = np.zeros(2), 0
-    seen: list[list[bool]] = [[], [], []]
-    for path in some_files(folder, limit):
-        picture = read(path)
-        faces = [face for face in detector.detect(picture) if face.kind is PersonKind.FACE][:4]
-        before, people = CanonicalImage.of(picture), [face_of(face) for face in faces]
-        for after in edits(picture, rng):
-            found = compared(before, CanonicalImage.of(after), people, LIMITS)
-            touched, unseen = found.faces, found.unseen
-            false += (any(touched), bool(unseen))
-            tried += 1
-        for face in faces[:1]:
-            for number, painted in enumerate(repaints(picture, face)):
-                graded = list(edits(painted, rng))[1]
-                touched = compared(before, CanonicalImage.of(graded), people, LIMITS).faces
-                seen[number].append(bool(touched[0]))
-    say(
-        f"falsely touched: people {false[0] / tried:.4f}, unseen {false[1] / tried:.4f} of {tried} tone edits"
-    )
-    for name, results in zip(("face turned", "face blurred", "torso patched"), seen, strict=True):
-        say(f"seen under a tone change, {name}: {np.mean(results):.4f} of {len(results)}")
-
-
 def main() -> None:
     """Run one measurement."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("pairs", "support", "exposure", "change"))
+    parser.add_argument("what", choices=("pairs", "support", "exposure"))
     parser.add_argument("folder", type=Path)
     parser.add_argument("--limit", type=int, default=1000)
     options = parser.parse_args()
     cv2.setNumThreads(1)
-    measures = {"pairs": pairs, "support": support, "exposure": exposure, "change": change}
+    measures = {"pairs": pairs, "support": support, "exposure": exposure}
     measures[options.what](options.folder, options.limit)
 
 

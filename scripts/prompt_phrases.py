@@ -25,17 +25,82 @@ SEED = 20260
 EXPANSIONS = 12
 SENTENCES = 500
 FIRST = (
-    "Jordan Mira Tobias Elena Hugo Nadia Oskar Lucia Rafael Ingrid Samir Chloé Mateo Greta Amara Felix Noemi Björn Priya "
-    "Kwame Camille Ana Dmitri Yuki Leila Ronan Paola Emil Zoe Carlos Hanna Louis Sofia Peter Marie John Emma Juan Anna"
-).split()
+    "Jordan",
+    "Mira",
+    "Tobias",
+    "Elena",
+    "Hugo",
+    "Nadia",
+    "Oskar",
+    "Lucia",
+    "Rafael",
+    "Ingrid",
+    "Samir",
+    "Chloé",
+    "Mateo",
+    "Greta",
+    "Amara",
+    "Felix",
+    "Noemi",
+    "Björn",
+    "Priya",
+    "Kwame",
+    "Camille",
+    "Ana",
+    "Dmitri",
+    "Yuki",
+    "Leila",
+    "Ronan",
+    "Paola",
+    "Emil",
+    "Zoe",
+    "Carlos",
+    "Hanna",
+    "Louis",
+    "Sofia",
+    "Peter",
+    "Marie",
+    "John",
+    "Emma",
+    "Juan",
+    "Anna",
+)
 LAST = (
-    "Example Sample Testermann Placeholder Beispiel Muster Ejemplo Modelo Exemple Quelconque Marlowe Vasquez Brandt "
-    "Lindqvist Okafor Moreau Castellano Novak Takeda Rahman Pellegrini Duval Ferrand Hollister Krüger Zamora Whitfield "
-    "Delgado Schreiber Roux"
-).split()
+    "Example",
+    "Sample",
+    "Testermann",
+    "Placeholder",
+    "Beispiel",
+    "Muster",
+    "Ejemplo",
+    "Modelo",
+    "Exemple",
+    "Quelconque",
+    "Marlowe",
+    "Vasquez",
+    "Brandt",
+    "Lindqvist",
+    "Okafor",
+    "Moreau",
+    "Castellano",
+    "Novak",
+    "Takeda",
+    "Rahman",
+    "Pellegrini",
+    "Duval",
+    "Ferrand",
+    "Hollister",
+    "Krüger",
+    "Zamora",
+    "Whitfield",
+    "Delgado",
+    "Schreiber",
+    "Roux",
+)
 LOCALES = {
-    "en": "en_US", "fr": "fr_FR", "es": "es_ES", "de": "de_DE", "it": "it_IT", "pt": "pt_BR", "nl": "nl_NL", "pl": "pl_PL",
-    "ru": "ru_RU", "tr": "tr_TR", "ar": "ar_AA", "zh": "zh_CN", "ja": "ja_JP", "ko": "ko_KR", "th": "th_TH", "hi": "hi_IN",
+    "en": "en_US", "fr": "fr_FR", "es": "es_ES", "de": "de_DE", "it": "it_IT", "pt": "pt_BR", "nl": "nl_NL",
+    "pl": "pl_PL", "ru": "ru_RU", "tr": "tr_TR", "ar": "ar_AA", "zh": "zh_CN", "ja": "ja_JP", "ko": "ko_KR",
+    "th": "th_TH", "hi": "hi_IN",
     "vi": "vi_VN",
 }  # fmt: skip
 WORDS = {
@@ -86,7 +151,8 @@ def load_phrases() -> list[Phrase]:
     for name in ("prompts_free.jsonl", "prompts_free_more.jsonl"):
         for row in rows(name):
             phrases += [
-                Phrase(t, row["language"], row["group"], row["label"], (), False, True) for t in row["phrases"]
+                Phrase(t, row["language"], row["group"], row["label"], (), False, True)
+                for t in row["phrases"]
             ]
     phrases += named_phrases(rng)
     for name in ("prompts_other.jsonl", "prompts_other_scripts.jsonl", "prompts_romanised.jsonl"):
@@ -114,7 +180,7 @@ def named_phrases(rng: random.Random) -> list[Phrase]:
 
 
 def made_up(fake: Faker, rng: random.Random) -> tuple[str, str, str]:
-    """A full name, a first and a last one, of the faker's locale; Korean and Japanese without a space half the time."""
+    """A full name, a first and a last one, in the writing of the faker's locale."""
     first, last = fake.first_name(), fake.last_name()
     locale = fake.locales[0]
     if locale in {"zh_CN", "ko_KR"}:
@@ -147,7 +213,9 @@ def sentences(locale: str) -> list[str]:
 def rows(name: str) -> list[dict]:  # type: ignore[type-arg]
     """The lines of a data file; none if there is no such file."""
     path = DATA / name
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+    return (
+        [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+    )
 
 
 def is_aside(group: str) -> bool:

@@ -77,7 +77,7 @@ def measure(
     figures = []
     for kind in kinds:
         files = sorted(path for path in kind.iterdir() if path.suffix.lower() in _ENDINGS)
-        np.random.default_rng(0).shuffle(files)  # type: ignore[arg-type]
+        np.random.default_rng(0).shuffle(files)
         chosen = files[:limit] if limit else files
         if not chosen:
             continue

@@ -9,26 +9,28 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from consent_edit.bench.disguises import (
+    blurred,
+    covered,
+    dithered,
+    erased,
+    jpeg,
+    noisy,
+    pixelated,
+    recoloured,
+    salted,
+    striped,
+)
 from consent_edit.bench.scenes import (
     Pixels,
     Scene,
     Step,
-    blurred,
-    covered,
     cut,
-    dithered,
-    erased,
-    jpeg,
     mirrored,
-    noisy,
-    pixelated,
     placed,
-    recoloured,
-    salted,
     scattered_background,
     sheared,
     shuffled,
-    striped,
     tiled,
     turned,
 )
@@ -103,8 +105,8 @@ def _flattened(share: float, middle: float = 128.0) -> Step:
 
 
 def _posterised(count: int) -> Step:
-    step = 255 / (count - 1)
-    return recoloured(lambda values: np.round(values / step) * step)
+    step = np.float32(255 / (count - 1))
+    return recoloured(lambda values: np.asarray(np.round(values / step) * step, dtype=np.float32))
 
 
 _INVERTED: Final = recoloured(lambda values: 255 - values)

@@ -1,4 +1,4 @@
-"""Edits that repaint nobody, and repaints of a body or a face: what the change check is measured on."""
+"""Edits that repaint nobody, and repaints of a body: what the change check is measured on."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def _spot(subject: Subject, share: float) -> NDArray[np.float64]:
     """A soft ellipse within the body that covers about ``share`` of it, float64 (H, W, 1) in [0, 1]."""
     rows, columns = np.nonzero(subject.body)
     area = share * len(rows)
-    best = np.zeros(subject.body.shape)
+    best = np.zeros(subject.body.shape, dtype=np.float32)
     for _ in range(12):  # a place where most of the ellipse lies on the body
         pick = int(subject.random.integers(len(rows)))
         stretch = float(subject.random.uniform(0.6, 1.6))
@@ -144,7 +144,7 @@ def _spot(subject: Subject, share: float) -> NDArray[np.float64]:
     return np.asarray(cv2.GaussianBlur(best, (0, 0), edge), dtype=np.float64)[..., None]
 
 
-def _mixed(pixels: Pixels, paint: NDArray[np.generic], where: NDArray[np.float64]) -> Pixels:
+def mixed(pixels: Pixels, paint: NDArray[np.generic], where: NDArray[np.float64]) -> Pixels:
     """Paint laid over pixels where ``where`` is 1."""
     mixed = pixels * (1 - where) + np.asarray(paint, dtype=np.float64) * where
     return np.asarray(mixed.round().clip(0, 255), dtype=np.uint8)
@@ -164,15 +164,13 @@ def skin_fill(subject: Subject) -> Pixels:
     height = subject.pixels.shape[0]
     shade = np.linspace(1.05, 0.9, height)[:, None, None]
     paint = np.broadcast_to(_skin(subject) * shade, subject.pixels.shape)
-    return _mixed(subject.pixels, paint, where)
+    return mixed(subject.pixels, paint, where)
 
 
 def blurred(subject: Subject) -> Pixels:
     """Part of the body blurred away."""
     strength = max(3.0, subject.box[2] / 8)
-    return _mixed(
-        subject.pixels, cv2.GaussianBlur(subject.pixels, (0, 0), strength), _spot(subject, 0.12)
-    )
+    return mixed(subject.pixels, cv2.GaussianBlur(subject.pixels, (0, 0), strength), _spot(subject, 0.12))
 
 
 def texture_swapped(subject: Subject) -> Pixels:
@@ -182,7 +180,7 @@ def texture_swapped(subject: Subject) -> Pixels:
     top, bottom, left, right = rows.min(), rows.max() + 1, columns.min(), columns.max() + 1
     paint = subject.pixels.copy()
     paint[top:bottom, left:right] = paint[top:bottom, left:right][::-1, ::-1]
-    return _mixed(subject.pixels, paint, where)
+    return mixed(subject.pixels, paint, where)
 
 
 def inpainted(subject: Subject) -> Pixels:
@@ -199,7 +197,7 @@ def recoloured(subject: Subject) -> Pixels:
     moved = lab.astype(np.float64)
     moved[..., 1:] += 30 * np.array([np.cos(angle), np.sin(angle)])
     paint = cv2.cvtColor(np.asarray(moved.clip(0, 255), dtype=np.uint8), cv2.COLOR_LAB2RGB)
-    return _mixed(subject.pixels, paint, where)
+    return mixed(subject.pixels, paint, where)
 
 
 def all_clothes_recoloured(subject: Subject) -> Pixels:
@@ -209,10 +207,10 @@ def all_clothes_recoloured(subject: Subject) -> Pixels:
     lab[..., 1:] += 30 * np.array([np.cos(angle), np.sin(angle)])
     paint = cv2.cvtColor(np.asarray(lab.clip(0, 255), dtype=np.uint8), cv2.COLOR_LAB2RGB)
     where = cv2.GaussianBlur(subject.body.astype(np.float32), (0, 0), 1.0)[..., None]
-    return _mixed(subject.pixels, paint, where)
+    return mixed(subject.pixels, paint, where)
 
 
-def _bent(pixels: Pixels, centre: tuple[float, float], radius: float, strength: float, across: bool) -> Pixels:
+def bent(pixels: Pixels, centre: tuple[float, float], radius: float, strength: float, across: bool) -> Pixels:
     """Pixels around a point drawn towards it: ``strength`` of the radius, across only or on all sides."""
     height, width = pixels.shape[:2]
     rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
@@ -221,7 +219,11 @@ def _bent(pixels: Pixels, centre: tuple[float, float], radius: float, strength: 
     map_x = columns + strength * 2 * near * away_x
     map_y = rows if across else rows + strength * 2 * near * away_y
     bent = cv2.remap(
-        pixels, map_x.astype(np.float32), map_y.astype(np.float32), cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT
+        pixels,
+        map_x.astype(np.float32),
+        map_y.astype(np.float32),
+        cv2.INTER_CUBIC,
+        borderMode=cv2.BORDER_REFLECT,
     )
     return np.asarray(bent, dtype=np.uint8)
 
@@ -231,14 +233,14 @@ def slimmed(subject: Subject) -> Pixels:
     rows, columns = np.nonzero(subject.body)
     centre = (float(np.median(columns)), float(np.median(rows)))
     radius = max(8.0, float(columns.max() - columns.min()) / 2.5)
-    return _bent(subject.pixels, centre, radius, 0.08, across=True)
+    return bent(subject.pixels, centre, radius, 0.08, across=True)
 
 
 def foreign_patch(subject: Subject) -> Pixels:
     """Part of the body from another picture."""
     height, width = subject.pixels.shape[:2]
     paint = cv2.resize(subject.other, (width, height), interpolation=cv2.INTER_AREA)
-    return _mixed(subject.pixels, paint, _spot(subject, 0.12))
+    return mixed(subject.pixels, paint, _spot(subject, 0.12))
 
 
 BODY_REPAINTS: Final[Mapping[str, Callable[[Subject], Pixels]]] = {
@@ -252,83 +254,3 @@ BODY_REPAINTS: Final[Mapping[str, Callable[[Subject], Pixels]]] = {
     "another picture": foreign_patch,
 }
 """Repaints of 10 % or more of a body."""
-
-
-def _oval(subject: Subject, grow: float = 0.5) -> NDArray[np.float64]:
-    """The middle of the face, soft, float64 (H, W, 1)."""
-    x, y, width, height = subject.box
-    spot = np.zeros(subject.body.shape, dtype=np.float32)
-    centre = (round(x + width / 2), round(y + height / 2))
-    cv2.ellipse(spot, centre, (max(2, round(width * grow * 0.85)), max(2, round(height * grow * 0.9))), 0, 0, 360, 1.0, -1)
-    return np.asarray(cv2.GaussianBlur(spot, (0, 0), max(0.8, width / 25)), dtype=np.float64)[..., None]
-
-
-def _other_face(subject: Subject) -> Pixels:
-    """The other person's face laid over this one's landmarks."""
-    matrix, _ = cv2.estimateAffinePartial2D(subject.other_landmarks, subject.landmarks)
-    size = (subject.pixels.shape[1], subject.pixels.shape[0])
-    laid = cv2.warpAffine(subject.other, matrix, size, borderMode=cv2.BORDER_REFLECT)
-    return np.asarray(laid, dtype=np.uint8)
-
-
-def _blend(share: float) -> Callable[[Subject], Pixels]:
-    def edit(subject: Subject) -> Pixels:
-        return _mixed(subject.pixels, _matched(subject), share * _oval(subject))
-
-    return edit
-
-
-def _matched(subject: Subject) -> NDArray[np.float64]:
-    """The other face with this face's mean and spread of colour."""
-    where = _oval(subject)[..., 0] > 0.5
-    laid = _other_face(subject).astype(np.float64)
-    here, there = subject.pixels[where].astype(np.float64), laid[where]
-    gain = (here.std(axis=0) + 1) / (there.std(axis=0) + 1)
-    return (laid - there.mean(axis=0)) * gain + here.mean(axis=0)
-
-
-def poisson_swapped(subject: Subject) -> Pixels:
-    """The other person's face, blended in seamlessly."""
-    hole = np.asarray(_oval(subject)[..., 0] > 0.5, dtype=np.uint8) * 255
-    hole[[0, -1]] = 0
-    hole[:, [0, -1]] = 0
-    rows, columns = np.nonzero(hole)
-    centre = (int((columns.min() + columns.max()) // 2), int((rows.min() + rows.max()) // 2))
-    laid = np.ascontiguousarray(_matched(subject).clip(0, 255).astype(np.uint8))
-    return np.asarray(cv2.seamlessClone(laid, subject.pixels, hole, centre, cv2.NORMAL_CLONE), dtype=np.uint8)
-
-
-def _feature(first: int, second: int) -> Callable[[Subject], Pixels]:
-    """An edit that turns the feature around two landmarks upside down."""
-
-    def edit(subject: Subject) -> Pixels:
-        spot = np.zeros(subject.body.shape, dtype=np.float32)
-        centre = subject.landmarks[[first, second]].mean(axis=0)
-        width = float(np.linalg.norm(subject.landmarks[first] - subject.landmarks[second]))
-        reach = (max(2, round(width * 0.6)), max(2, round(subject.box[3] * 0.1)))
-        cv2.ellipse(spot, (round(float(centre[0])), round(float(centre[1]))), reach, 0, 0, 360, 1.0, -1)
-        where = np.asarray(cv2.GaussianBlur(spot, (0, 0), max(0.6, reach[1] / 5)), dtype=np.float64)[..., None]
-        rows, columns = np.nonzero(where[..., 0] > 0.02)
-        paint = subject.pixels.copy()
-        part = np.s_[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
-        paint[part] = paint[part][::-1]
-        return _mixed(subject.pixels, paint, where)
-
-    return edit
-
-
-def face_narrowed(subject: Subject) -> Pixels:
-    """The face drawn in by about 5 %."""
-    x, y, width, height = subject.box
-    return _bent(subject.pixels, (x + width / 2, y + height / 2), width / 2, 0.08, across=True)
-
-
-FACE_REPAINTS: Final[Mapping[str, Callable[[Subject], Pixels]]] = {
-    "mouth turned": _feature(3, 4),
-    "eyes turned": _feature(0, 1),
-    "face narrowed": face_narrowed,
-    "face swapped": poisson_swapped,
-    "another face, half": _blend(0.5),
-    "another face, a third": _blend(0.33),
-}
-"""Repaints of a face."""

@@ -40,8 +40,8 @@ FIGURES: Final = (
     "any",
     "suggestive",
 )
-"""OpenNSFW alone at its points, by view; then both families: the picture, the people, either of them nude, and
-either of them suggestive or worse."""
+"""OpenNSFW alone at its points, by view; then both families: the picture, the people, either of them nude,
+and either of them suggestive or worse."""
 
 AFTER: Final = "given"
 """The edit of pictures that were edited elsewhere."""
@@ -121,7 +121,7 @@ class ExposureFigures:
     Attributes:
         rises: Edit -> pictures in which somebody's exposure, or the picture's, was said to have risen.
         views: Views that the models looked at.
-        seconds: Wall time of those.
+        seconds: Processor time of those.
     """
 
     kinds: dict[str, KindFigures] = field(default_factory=dict)
@@ -239,9 +239,9 @@ def _counterparts(path: Path, after: tuple[Path, Path] | None) -> list[Path]:
 
 def _observe(pixels: NDArray[np.uint8], looker: Looker, figures: ExposureFigures) -> ImageObservation:
     faces, bodies = looker.people(pixels)
-    started = time.perf_counter()
+    started = time.process_time()
     exposure = looker.read(pixels, (*faces, *bodies))
-    figures.seconds += time.perf_counter() - started
+    figures.seconds += time.process_time() - started
     figures.views += len(_all_views(exposure))
     height, width = pixels.shape[:2]
     return ImageObservation("", width, height, faces, bodies, exposure, ())

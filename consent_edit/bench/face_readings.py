@@ -143,14 +143,14 @@ def readings_of(
 
 def save_readings(file: Path, readings: Sequence[Reading]) -> None:
     """Keep readings between runs. They are templates of the people shown: erase them afterwards."""
-    np.savez(
-        file,
-        photo=[one.file for one in readings],
-        width=[one.width for one in readings],
-        score=[one.score for one in readings],
-        landmarks=np.stack([one.landmarks for one in readings]),
-        **{role: np.stack([one.views[role] for one in readings]) for role in ROLES},
-    )
+    columns: dict[str, NDArray[np.generic]] = {
+        "photo": np.array([one.file for one in readings]),
+        "width": np.array([one.width for one in readings]),
+        "score": np.array([one.score for one in readings]),
+        "landmarks": np.stack([one.landmarks for one in readings]),
+    }
+    columns |= {role: np.stack([one.views[role] for one in readings]) for role in ROLES}
+    np.savez(file, allow_pickle=False, **columns)
 
 
 def kept_readings(file: Path) -> list[Reading]:

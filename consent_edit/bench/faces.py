@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from consent_edit.bench.conditions import CONDITIONS, Condition
 from consent_edit.bench.intervals import by_person
 from consent_edit.bench.labelled import IDENTITIES, Portrait, central, counted, portraits, read_picture
+from consent_edit.bench.overlaps import LOOKS, PLACES, Portrayed, laid_over
 from consent_edit.errors import ArgumentRejected
 from consent_edit.perception.detectors.merging import overlap
 from consent_edit.perception.faces import DetectedFace, Support
@@ -60,6 +61,21 @@ class Recall:
 
 
 @dataclass(frozen=True, slots=True)
+class Hidden:
+    """How often a victim whose face is laid over another kept a box of her own.
+
+    Attributes:
+        plain: Of those laid over as they are, without a disguise.
+    """
+
+    place: str
+    found: int
+    of: int
+    plain_found: int
+    plain_of: int
+
+
+@dataclass(frozen=True, slots=True)
 class FacesReport:
     """What ``bench faces --json`` prints.
 
@@ -74,6 +90,7 @@ class FacesReport:
         counted_extra: Supported boxes beyond the count.
         one_box: Share of the clear portraits whose face has exactly one box of any kind on it.
         not_human: Clear portraits whose face was taken for no person's.
+        hidden: Per place, victims' faces laid over others' that kept a box of their own.
         boxes_a_picture: Boxes of any kind a picture, over all conditions.
         milliseconds: Median wall time a picture, on one thread.
     """
@@ -89,6 +106,7 @@ class FacesReport:
     counted_extra: int
     one_box: float
     not_human: int
+    hidden: tuple[Hidden, ...]
     boxes_a_picture: float
     milliseconds: float
 
@@ -125,6 +143,7 @@ def measure(
     *,
     people: int = IDENTITIES,
     pattern: str = "",
+    pairs: int = 0,
     told: Callable[[str], None] = lambda line: None,
 ) -> FacesReport:
     """Measure; the same folder gives the same figures but the times.
@@ -134,6 +153,7 @@ def measure(
         finder: What finds faces.
         people: How many portraits.
         pattern: Regular expression of the conditions' names.
+        pairs: How many pairs of people are laid one over the other, in every place and look.
         told: Is told of progress.
 
     Raises:
@@ -173,6 +193,7 @@ def measure(
         counted_extra=extra,
         one_box=float(np.mean([one.boxes == 1 for one in clear])),
         not_human=sum(one.not_human for one in clear),
+        hidden=_hidden(known, finder, pairs, told),
         boxes_a_picture=round(boxes / len(times), 2),
         milliseconds=round(1000 * float(np.median(times)), 1),
     )
@@ -180,7 +201,7 @@ def measure(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Clear:
-    """A portrait as it is: where its face is, how many boxes lie on that, whether it was taken for a person."""
+    """A portrait as it is: where its face is, how many boxes lie on it, whether it was taken for a person."""
 
     person: str
     picture: NDArray[np.uint8]
@@ -208,13 +229,47 @@ class _Clear:
         )
 
 
+def _hidden(
+    known: Sequence[_Clear], finder: Finder, pairs: int, told: Callable[[str], None]
+) -> tuple[Hidden, ...]:
+    """Each of so many people laid over the next one, in every place and look."""
+    people = [Portrayed(one.picture, one.box) for one in known if one.box is not None]
+    found = dict.fromkeys(((place, look) for place in PLACES for look in LOOKS), 0)
+    tried = min(pairs, len(people) - 1)
+    for number in range(tried):
+        told(f"pair {number + 1}/{tried}")
+        rng = np.random.default_rng(number)
+        for place, look in found:
+            pixels, box = laid_over(people[number], people[number + 1], place, look, rng)
+            found[place, look] += any(own_box(face, box) for face in finder.detect(pixels))
+    return tuple(
+        Hidden(
+            place,
+            sum(found[place, look] for look in LOOKS),
+            tried * len(LOOKS),
+            found[place, "plain"],
+            tried,
+        )
+        for place in PLACES
+        if tried
+    )
+
+
+def own_box(face: DetectedFace, box: NDArray[np.float64]) -> bool:
+    """Whether a face's box is the one at a place and not the larger one around it."""
+    target = box.astype(np.float32)
+    corners = face.members[0].corners
+    sides = [float((each[1] - each[0]).max()) for each in (corners, target)]
+    offset = float(np.linalg.norm(corners.mean(axis=0) - target.mean(axis=0)))
+    near = offset < 0.25 * sides[1] and max(sides) < 1.5 * min(sides)
+    return near or overlap(corners, target) > 0.4
+
+
 def _recall(name: str, hits: NDArray[np.bool_]) -> Recall:
     """Counts and interval; hits bool (people, ..., 2): found, supported."""
     found = hits[..., 0]
     low, high = by_person(found)
-    return Recall(
-        name, int(found.sum()), int(hits[..., 1].sum()), found.size, round(low, 4), round(high, 4)
-    )
+    return Recall(name, int(found.sum()), int(hits[..., 1].sum()), found.size, round(low, 4), round(high, 4))
 
 
 def _counted(folder: Path, finder: Finder) -> tuple[int, int, int]:

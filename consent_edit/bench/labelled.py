@@ -40,7 +40,9 @@ def portraits(folder: Path, count: int = IDENTITIES) -> tuple[Portrait, ...]:
     root = folder / "lfw"
     names = sorted(path.name for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
     np.random.default_rng(_ORDER).shuffle(names)
-    found = [Portrait(name, path) for name in names[:count] for path in sorted((root / name).glob("*.jpg"))[:1]]
+    found = [
+        Portrait(name, path) for name in names[:count] for path in sorted((root / name).glob("*.jpg"))[:1]
+    ]
     if not found:
         raise ArgumentRejected(f"{folder.name} holds no portraits", remedy=_LAYOUT)
     return tuple(found)
@@ -79,5 +81,7 @@ def central(faces: Sequence[DetectedFace], picture: NDArray[np.uint8]) -> tuple[
     middle = np.array(picture.shape[1::-1]) / 2
     known = [face for face in faces if face.kind is PersonKind.FACE]
     return tuple(
-        sorted(known, key=lambda face: float(np.linalg.norm(face.members[0].corners.mean(axis=0) - middle)))[:1]
+        sorted(known, key=lambda face: float(np.linalg.norm(face.members[0].corners.mean(axis=0) - middle)))[
+            :1
+        ]
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,9 @@ TARGETS: Final = (1e-3, 1e-4, 1e-5)
 
 ENROLLED: Final = (1, 2, 3)
 """Enrolment photographs averaged; with 3, people who have only three give two and keep one as a probe."""
+
+
+_Float = TypeVar("_Float", bound=np.floating)
 
 
 def verify(
@@ -104,8 +107,8 @@ def measured(
         operating=tuple(
             Operating(
                 most,
-                clustered((one.mated >= wanted).all(axis=1), one.who),
-                false_matches((one.others >= wanted).all(axis=1)),
+                clustered(_accepted(one.mated, wanted), one.who),
+                false_matches(_accepted(one.others, wanted)),
             )
             for most, one in trials.items()
         ),
@@ -126,7 +129,7 @@ def _one_against_one(readings: Sequence[Reading]) -> Trials:
 
 
 def _averaged(readings: Sequence[Reading], most: int) -> Trials:
-    """Each person's first photographs averaged, two at least, against her further ones and everybody else's."""
+    """Each person's first photographs averaged, two at least, against her others and everybody else's."""
     templates, owners, rest = [], [], []
     for name, taken in by_person(readings).items():
         known = taken[: min(most, len(taken) - 1)]
@@ -151,6 +154,11 @@ def distance(scores: NDArray[np.floating], wanted: NDArray[np.floating]) -> NDAr
     return np.asarray(((1.0 - scores) / (1.0 - wanted)).max(axis=-1), dtype=np.float64)
 
 
+def _accepted(scores: NDArray[np.floating], wanted: NDArray[np.floating]) -> Hits:
+    """Which rows both embedders accept, over the last axis."""
+    return np.asarray((scores >= wanted).all(axis=-1), dtype=bool)
+
+
 def joint_thresholds(far: float, wanted: NDArray[np.floating]) -> dict[str, float]:
     """The two cosines that a distance stands for."""
     return {role: round(float(1 - far * (1 - one)), 4) for role, one in zip(ROLES, wanted, strict=True)}
@@ -161,18 +169,19 @@ def _curve(most: int, one: Trials, wanted: NDArray[np.floating]) -> Iterator[Cur
     for fmr in TARGETS:
         allowed = int(fmr * len(one.others))
         for number, role in enumerate(ROLES):
-            least = float(np.nextafter(_nth(-one.others[:, number], allowed) * -1, 2))
+            least = float(np.nextafter(-_nth(-one.others[:, number], allowed), np.float32(2)))
             yield CurvePoint(
                 role, most, fmr, {role: least}, clustered(one.mated[:, number] >= least, one.who)
             )
-        far = _nth(distance(one.others, wanted), allowed)
+        far = float(_nth(distance(one.others, wanted), allowed))
         passed = distance(one.mated, wanted) < far
         yield CurvePoint(BOTH, most, fmr, joint_thresholds(far, wanted), clustered(passed, one.who))
 
 
-def _nth(values: NDArray[np.floating], number: int) -> float:
+def _nth(values: NDArray[_Float], number: int) -> _Float:
     """The value that so many others lie below; beyond it one more would be accepted."""
-    return float(np.partition(values, number)[number])
+    found: _Float = np.partition(values, number)[number]
+    return found
 
 
 def listed_pairs(folder: Path) -> tuple[tuple[int, str, str, bool], ...]:
@@ -206,7 +215,7 @@ def _listed(
         )
     same = np.array([one.person == other.person for _, one, other, _ in known])  # label errors put right
     scores = np.stack([_either_way(one, other) for _, one, other, _ in known])
-    passed = (scores >= wanted).all(axis=-1).any(axis=-1)
+    passed = np.asarray(_accepted(scores, wanted).any(axis=-1), dtype=bool)
     folds = np.array([fold for fold, *_ in known])
     values = {role: scores[..., number].max(axis=-1) for number, role in enumerate(ROLES)}
     values[BOTH] = -distance(scores, wanted).min(axis=-1)
@@ -235,7 +244,8 @@ def _accuracy(values: NDArray[np.floating], same: Hits, folds: NDArray[np.intege
     for fold in np.unique(folds):
         mine = folds == fold
         rest = ~mine if (~mine).any() else mine
-        steps = np.unique(values[rest])
+        known = np.unique(values[rest])
+        steps = np.append((known[1:] + known[:-1]) / 2, known[-1])
         scored = [((values[rest] >= step) == same[rest]).mean() for step in steps]
         best = steps[int(np.argmax(scored))]
         right.append((values[mine] >= best) == same[mine])

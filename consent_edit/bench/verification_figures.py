@@ -135,3 +135,29 @@ def false_matches(hits: Hits) -> FalseMatches:
     middle = (share + z * z / (2 * tries)) / (1 + z * z / tries)
     half = z / (1 + z * z / tries) * float(np.sqrt(share * (1 - share) / tries + z * z / (4 * tries * tries)))
     return FalseMatches(share, max(0.0, middle - half), min(1.0, middle + half), count, tries)
+
+
+def told(found: Verification) -> tuple[str, ...]:
+    """The figures as lines for a terminal."""
+    curve = [
+        f"{point.embedder}, {point.enrolled} enrolled, FMR {point.fmr:.0e}: TAR {_told(point.tar)} at "
+        + " and ".join(f"{value:.3f}" for value in point.thresholds.values())
+        for point in found.curve
+    ]
+    operating = [
+        f"at the thresholds in force, {row.enrolled} enrolled: TAR {_told(row.tar)}, "
+        f"FMR {row.false.rate:.1e} [{row.false.low:.1e}, {row.false.high:.1e}] "
+        f"({row.false.hits} of {row.false.tries})"
+        for row in found.operating
+    ]
+    pairs = found.pairs
+    listed = (
+        f"listed pairs: {pairs.non_mated_accepted} of {pairs.non_mated} non-mated accepted, "
+        f"{pairs.mated_accepted} of {pairs.mated} mated; accuracy "
+        + ", ".join(f"{name} {share:.4f}" for name, share in pairs.accuracy.items())
+    )
+    return (f"{found.photographs} photographs of {found.people} people", *curve, *operating, listed)
+
+
+def _told(share: Share) -> str:
+    return f"{share.value:.3f} [{share.low:.3f}, {share.high:.3f}] ({share.hits} of {share.tries})"

@@ -8,13 +8,27 @@ from typing import Annotated
 
 import typer
 
-from consent_edit.cli import bench_consent, bench_policy, bench_prompts
+from consent_edit.cli import (
+    bench_benign,
+    bench_change,
+    bench_consent,
+    bench_device,
+    bench_exposure,
+    bench_faces,
+    bench_policy,
+    bench_prompts,
+)
 from consent_edit.cli.terminal import AsJson
 
 app = typer.Typer(no_args_is_help=True)
 app.command("prompts")(bench_prompts.prompts)
 app.command("consent")(bench_consent.consent)
 app.command("policy")(bench_policy.policy)
+app.command("faces")(bench_faces.faces)
+app.command("benign")(bench_benign.benign)
+app.command("exposure")(bench_exposure.exposure)
+app.command("change")(bench_change.change)
+app.command("device")(bench_device.device)
 
 
 @app.command("guard")

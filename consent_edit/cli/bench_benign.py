@@ -10,11 +10,7 @@ from typing import Annotated
 
 import typer
 
-from consent_edit.bench.benign import FaceProbe, measure
 from consent_edit.cli.terminal import AsJson
-from consent_edit.perception.faces import FaceDetector
-from consent_edit.perception.models import ModelStore
-from consent_edit.thresholds import load_thresholds
 
 
 def benign(
@@ -23,6 +19,11 @@ def benign(
     as_json: AsJson = False,
 ) -> None:
     """Measure false hits on ordinary pictures."""
+    from consent_edit.bench.benign import FaceProbe, measure
+    from consent_edit.perception.faces import FaceDetector
+    from consent_edit.perception.models import ModelStore
+    from consent_edit.thresholds import load_thresholds
+
     probes = [FaceProbe(FaceDetector(ModelStore(), load_thresholds()))]
     figures = measure(folder, probes, limit=limit, told=_told)
     if as_json:

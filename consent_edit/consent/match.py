@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -32,6 +33,9 @@ that passes in some and fails clearly in others is on the edge or was worked on.
 not a fixed cosine, because the embedders' scales differ: at thresholds .45 and .875 it allows .055 and
 .0125 below.
 """
+
+
+_NOTHING_LAXER: Final[Mapping[str, float]] = MappingProxyType({})
 
 
 class MatchOutcome(StrEnum):
@@ -95,24 +99,43 @@ def match_faces(
 
 
 def identity(
-    probe: Probe, reference: Mapping[str, NDArray[np.float32]], thresholds: Mapping[str, float]
+    probe: Probe,
+    reference: Mapping[str, NDArray[np.float32]],
+    thresholds: Mapping[str, float],
+    keeping: Mapping[str, float] = _NOTHING_LAXER,
+    others: Sequence[Mapping[str, NDArray[np.float32]]] = (),
 ) -> IdentityKept:
     """Whether an output face is still the person of a credential's template.
 
-    ``SAME`` if every role accepts, ``ALTERED`` if only some do, ``FOREIGN`` if none does, ``UNDETERMINED``
-    if any role's probe or template is missing or unusable.
+    ``SAME`` if every role accepts as matching asks. ``ALTERED`` if every role still accepts as keeping asks:
+    edits wear a likeness down, and an output face is compared 1:1, with the person whose consent spoke for
+    the face that stood there, so it needs to tell her from one stranger, not from many. One role alone never
+    keeps anybody: whoever can fool one embedder would put a stranger's face where a consenting person's was.
+    ``FOREIGN`` if any role does not, or if somebody else presented is kept as well. ``UNDETERMINED`` if any
+    role's probe or template is missing or unusable.
+
+    Args:
+        probe: The output face.
+        reference: Role -> template of the credential, never of the input face.
+        thresholds: Role -> cosine from which matching accepts.
+        keeping: Role -> cosine from which a face is kept; a role that is not named is kept where it matches.
+        others: Templates of everybody else presented.
 
     Raises:
-        CheckFailed: as :func:`match_faces`.
+        CheckFailed: as :func:`match_faces`, of either mapping.
     """
     _demand_roles(thresholds)
-    scores = {role: cosines(probe, reference, role) for role in thresholds}
-    if any(entry.size == 0 for entry in scores.values()):
+    laxer = {role: keeping.get(role, threshold) for role, threshold in thresholds.items()}
+    _demand_roles(laxer)
+    if any(cosines(probe, reference, role).size == 0 for role in thresholds):
         return IdentityKept.UNDETERMINED
-    accepted = [accepts(scores[role], threshold) for role, threshold in thresholds.items()]
-    if all(accepted):
+    if not _every_role_accepts(probe, reference, laxer):
+        return IdentityKept.FOREIGN
+    if _every_role_accepts(probe, reference, thresholds):
         return IdentityKept.SAME
-    return IdentityKept.ALTERED if any(accepted) else IdentityKept.FOREIGN
+    if any(_every_role_accepts(probe, other, laxer) for other in others):
+        return IdentityKept.FOREIGN
+    return IdentityKept.ALTERED
 
 
 def accepted_by_all(
@@ -123,7 +146,29 @@ def accepted_by_all(
     Raises:
         CheckFailed: as :func:`match_faces`.
     """
-    return identity(probe, reference, thresholds) is IdentityKept.SAME
+    _demand_roles(thresholds)
+    return _every_role_accepts(probe, reference, thresholds)
+
+
+def roles_without_template(
+    reference: Mapping[str, NDArray[np.float32]], thresholds: Mapping[str, float]
+) -> frozenset[str]:
+    """Roles that must accept and for which a credential holds no usable template: it can match nobody.
+
+    So it is when an operator adds an embedder after a credential was issued. What helps is to issue it anew.
+    """
+    return frozenset(
+        role
+        for role in thresholds
+        if role not in reference or reference[role].ndim != 1 or not is_unit(reference[role])
+    )
+
+
+def _every_role_accepts(
+    probe: Probe, reference: Mapping[str, NDArray[np.float32]], thresholds: Mapping[str, float]
+) -> bool:
+    scores = {role: cosines(probe, reference, role) for role in thresholds}
+    return all(entry.size > 0 and accepts(entry, thresholds[role]) for role, entry in scores.items())
 
 
 def _match_one(

@@ -1,4 +1,4 @@
-"""Cuts a text into what is read for itself: clauses, windows over long ones, and clauses that ask to leave clothes on."""
+"""Cuts a text into what is read for itself: clauses, and windows over long ones."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ _JOINING: Final = (
     "and|then|but|et|puis|mais|ensuite|y|luego|pero|después|und|dann|aber|e|poi|depois|então|"
     "maar|daarna|ale|potem|и|а|но|потом|затем|ve|sonra|ثم|لكن|और|फिर|लेकिन|그리고|다음에|그런데"
 )
-_JOINING_UNSPACED: Final = "然后|然後|接着|接著|并且|並且|同时|同時に|そして|それから|その後|次に|และ|แล้ว|จากนั้น"
+_JOINING_UNSPACED: Final = (
+    "然后|然後|接着|接著|并且|並且|同时|同時に|そして|それから|その後|次に|และ|แล้ว|จากนั้น"
+)
 _CLAUSE_END: Final = re.compile(
     r"[.;,:!?¿¡\n()\[\]{}|—–\"«»“”„。、，；：！？…（）「」『』【】،؛؟।॥]+\s*|\s+[-・]+\s+"
-    rf"|\s(?:{_JOINING})\s|(?:{_JOINING_UNSPACED})"
+    rf"|\s(?:{_JOINING})\s|(?:{_JOINING_UNSPACED})|(?<=[\u0e00-\u0e7f])\s+(?=[\u0e00-\u0e7f])"
 )
 _WINDOW: Final = 8
 _STEP: Final = 4
@@ -28,7 +30,8 @@ def clauses(text: str) -> list[str]:
 
     Returns:
         Pieces between punctuation and conjunctions; pieces over 12 words also as windows of 8 words, 4 apart;
-        runs of over 12 Han and kana letters also as windows of 10, 5 apart, of over 30 Thai ones of 24, 12 apart.
+        runs of over 12 Han and kana letters also as windows of 10, 5 apart,
+        of over 30 Thai ones of 24, 12 apart.
     """
     found: list[str] = []
     for piece in pieces(text):

@@ -47,8 +47,8 @@ CHIP_POINTS: Final[NDArray[np.float32]] = ((_MEAN_FACE + 0.25) / 1.5 * SIDE).ast
 USUAL_POINTS: Final[NDArray[np.float32]] = np.array(
     [[185.4, 144.7], [164.6, 145.5], [111.8, 145.7], [132.6, 146.0], [149.1, 185.8]], dtype=np.float32
 )
-"""Where dlib's points lie on the canvas on average, over 2,320 photographs of LFW. Put there, the face is aligned
-by the detector's landmarks alone: whoever bends dlib's points has bent only some of the views."""
+"""Where dlib's points lie on the canvas on average, over 2,320 photographs of LFW. Put there, the face is
+aligned by the detector's landmarks alone: whoever bends dlib's points has bent only some of the views."""
 
 CHIP_ZOOMS: Final = (1.0, 0.93, 1.07)
 """Sizes of the face in the crops that are aligned by dlib's points."""

@@ -73,8 +73,8 @@ class SecondFamily:
     def _run(self, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Per crop: drawing, drawn nudity, neutral, nudity, suggestive; float32 (n, 5)."""
         small = [Image.fromarray(crop).resize((_SIDE, _SIDE), Image.Resampling.BILINEAR) for crop in crops]
-        batch = np.stack([np.asarray(picture, dtype=np.float32) for picture in small]) / 255
-        return self._model.run(batch)["classes"]
+        batch = np.stack([np.asarray(picture, dtype=np.float32) for picture in small]) / np.float32(255)
+        return self._model.run(np.asarray(batch, dtype=np.float32))["classes"]
 
 
 def installed(store: ModelStore) -> bool:

@@ -30,11 +30,8 @@ A standing adult is about nine sides long and three across the shoulders; the ne
 _TORSO_SEEN: Final = 0.4
 _NARROWEST: Final = 0.55
 """Least ratio of a crop's sides: models see every crop squeezed into a square."""
-_SAME: Final = 0.85
 _LEAST: Final = 224
 """Side in pixels that a crop has at least, where the picture does: no crop is blown up before it is read."""
-_TORSO_LEAST: Final = 112
-"""The same for a torso, which is otherwise left to the crop of its body."""
 _BODY_MARGIN: Final = 0.15
 
 
@@ -72,12 +69,11 @@ class View:
             box.x < right and box.x + box.width > left and box.y < bottom and box.y + box.height > top
         )  # fmt: skip
 
-    def alike(self, other: View) -> bool:
-        """Whether it shows nearly the same pixels the same way up."""
-        width = min(self.corners[2], other.corners[2]) - max(self.corners[0], other.corners[0])
-        height = min(self.corners[3], other.corners[3]) - max(self.corners[1], other.corners[1])
-        shared = max(width, 0) * max(height, 0)
-        return self.turns == other.turns and shared >= _SAME * (self.area + other.area - shared)
+    @property
+    def shrunk(self) -> bool:
+        """Whether the models see it at half its scale or less."""
+        left, top, right, bottom = self.corners
+        return min(right - left, bottom - top) >= 2 * _LEAST
 
 
 def fixed_views(width: int, height: int) -> tuple[View, ...]:
@@ -98,14 +94,13 @@ def fixed_views(width: int, height: int) -> tuple[View, ...]:
 def person_views(people: Sequence[PersonObservation], width: int, height: int, most: int) -> tuple[View, ...]:
     """Crops around everybody, at most ``most`` of them; nobody is left out.
 
-    Each has the whole body, and the torso where the picture shows enough of it and there are few enough
-    people. In a crowd the crops of neighbours are joined, those first whose union is smallest.
+    Each has the whole body; also the torso, where the picture shows enough of it, the models see the body at
+    half its scale or less, and there are few enough people. In a crowd the crops of neighbours are joined,
+    those first whose union is smallest.
     """
     bodies = [_body(i, person, width, height) for i, person in enumerate(people)]
-    torsos = [_torso(i, person, width, height) for i, person in enumerate(people)]
-    paying = [
-        torso for body, torso in zip(bodies, torsos, strict=True) for torso in torso if not torso.alike(body)
-    ]
+    torsos = [torso for i, person in enumerate(people) for torso in _torso(i, person, width, height)]
+    paying = [torso for torso in torsos if bodies[torso.who[0]].shrunk]
     if len(bodies) + len(paying) <= most:
         return (*bodies, *paying)
     return tuple(_joined(bodies, most))
@@ -127,7 +122,7 @@ def _body(index: int, person: PersonObservation, width: int, height: int) -> Vie
 
 
 def _torso(index: int, person: PersonObservation, width: int, height: int) -> tuple[View, ...]:
-    """The crop from neck to hips; none where the picture cuts most of it off."""
+    """The crop from neck to hips; none where the picture cuts most of it off, or it would be blown up."""
     if not isinstance(person, FaceObservation) or person.kind is not PersonKind.FACE:
         return ()
     turns = _turns(person)
@@ -135,7 +130,7 @@ def _torso(index: int, person: PersonObservation, width: int, height: int) -> tu
     left, top, right, bottom = corners = _clipped(reach, width, height)
     seen = min((right - left) / max(reach.width, 1), (bottom - top) / max(reach.height, 1))
     short, long = sorted((right - left, bottom - top))
-    pays = seen >= _TORSO_SEEN and short >= max(_TORSO_LEAST, _NARROWEST * long)
+    pays = seen >= _TORSO_SEEN and short >= max(_LEAST, _NARROWEST * long)
     return (View(TORSO, corners, turns, (index,)),) if pays else ()
 
 

@@ -1,4 +1,4 @@
-"""Faces: three detector families over many views; what enough of them support is a face, the rest possible."""
+"""Faces: three detector families over many views; what enough of them support is a face."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from consent_edit.errors import CheckFailed, ConsentEditError
 from consent_edit.perception.detectors.blazeface import BlazeFace
 from consent_edit.perception.detectors.centerface import CenterFace
-from consent_edit.perception.detectors.found import Family
+from consent_edit.perception.detectors.found import Family, Loaded
 from consent_edit.perception.detectors.human import FaceMesh, HumanCheck
 from consent_edit.perception.detectors.likeness import Likeness
-from consent_edit.perception.detectors.merging import Candidate, kinds_of, merged, strongest
+from consent_edit.perception.detectors.merging import Candidate, kinds_of, merged, strongest, width_of
 from consent_edit.perception.detectors.yunet import YuNet
 from consent_edit.perception.embedding import FirstEmbedder
 from consent_edit.perception.models import ModelStore
@@ -37,7 +37,7 @@ class Support(StrEnum):
     """One pass was sure enough by itself."""
 
     FAMILIES = "families"
-    """Few passes found it, but models of other families confirm a person's face on its points."""
+    """Few passes found it, but the mesh and CenterFace both find a person's face on its points."""
 
     FEW_PASSES = "few-passes"
     """None of these: a possible face."""
@@ -45,6 +45,9 @@ class Support(StrEnum):
     NOT_HUMAN = "not-human"
     """Passes support it, but no model that knows people's faces only confirms it: a possible face."""
 
+
+_MOST_DOUBTED: Final = 24
+"""How many boxes of one picture may be asked about thoroughly; beyond it doubt counts as a person."""
 
 _DOUBTS: Final = frozenset({Support.FEW_PASSES, Support.NOT_HUMAN})
 
@@ -114,9 +117,7 @@ class FaceDetector:
         ModelUnavailable: weights are missing, altered or fail their self-test.
     """
 
-    def __init__(
-        self, store: ModelStore, limits: Thresholds, embedder: FirstEmbedder | None = None
-    ) -> None:
+    def __init__(self, store: ModelStore, limits: Thresholds, embedder: FirstEmbedder | None = None) -> None:
         self._limits = limits
         yunet, blazeface, centerface = YuNet(store), BlazeFace(store), CenterFace(store)
         self._families: dict[Detector, Family] = {
@@ -127,7 +128,7 @@ class FaceDetector:
         self._mesh = FaceMesh(store)
         self._human = HumanCheck(self._mesh, centerface, limits)
         self._embedder = FirstEmbedder(store, limits) if embedder is None else embedder
-        models = (yunet, blazeface, centerface, self._mesh)
+        models: tuple[Loaded, ...] = (yunet, blazeface, centerface, self._mesh)
         self.known_answers = {model.role: model.known_answer for model in models}
         self.uses: tuple[ModelUse, ...] = tuple(
             ModelUse(model.role, model.sha256, threshold=threshold, self_test=True)
@@ -148,7 +149,8 @@ class FaceDetector:
         try:
             likeness = Likeness(pixels, self._embedder, self._mesh, self._limits)
             groups = merged(list(self._candidates(pixels)), self._limits, likeness.same_person)
-            return tuple(self._face(group, pixels) for group in groups)
+            doubts = iter(range(_MOST_DOUBTED))
+            return tuple(self._face(group, pixels, doubts) for group in groups)
         except ConsentEditError:
             raise
         except Exception as error:
@@ -161,46 +163,36 @@ class FaceDetector:
             if not len(found):
                 continue
             kept = strongest(found, self._limits)
-            corners = view.to_picture(found.corners[kept])
-            corners = np.stack([corners.min(axis=1), corners.max(axis=1)], axis=1)
+            corners = view.boxes_to_picture(found.corners[kept])
             points = view.to_picture(found.points[kept])
             for box, five, score in zip(corners, points, found.scores[kept].tolist(), strict=True):
-                yield Candidate(box, five, score, one.name, one.kind, one.detector, one.view.turn != 0)
+                yield Candidate(box, five, score, one)
 
-    def _face(self, group: Sequence[Candidate], pixels: NDArray[np.uint8]) -> DetectedFace:
-        """One face of its boxes; size by the largest of them, so that doubt counts as recognisable."""
-        doubted = support_of(group, False, self._limits) is Support.FEW_PASSES
-        human = self._human.confirms(pixels, group, thoroughly=not doubted)
-        support = support_of(group, human, self._limits)
-        width = max(float(member.corners[1, 0] - member.corners[0, 0]) for member in group)
+    def _face(
+        self, group: Sequence[Candidate], pixels: NDArray[np.uint8], doubts: Iterator[int]
+    ) -> DetectedFace:
+        """One face of its boxes, with what supports it; ``doubts`` bounds who may be called no person."""
+        support = support_of(group, self._limits)
+        if support is Support.FEW_PASSES:
+            support = Support.FAMILIES if self._human.vouches(pixels, group) else support
+        elif not self._human.seems(pixels, group):
+            doubted = next(doubts, None) is not None and not self._human.shows(pixels, group)
+            support = Support.NOT_HUMAN if doubted else support
+        seen = width_of(group) >= self._limits.face_recognisable_width
         return DetectedFace(
             members=tuple(group),
             kind=PersonKind.POSSIBLE_FACE if support in _DOUBTS else PersonKind.FACE,
-            recognisable=(
-                Recognisable.YES if width >= self._limits.face_recognisable_width else Recognisable.NO
-            ),
+            recognisable=Recognisable.YES if seen else Recognisable.NO,
             support=support,
         )
 
 
-def support_of(group: Sequence[Candidate], human: bool, limits: Thresholds) -> Support:
-    """What supports a group of boxes.
-
-    Args:
-        group: Boxes of one face.
-        human: Whether a model that knows people's faces only confirms it.
-        limits: The operating thresholds.
-    """
-    by_passes = kinds_of(group) >= limits.face_support_kinds
-    by_score = max(member.score for member in group) >= limits.face_support_score
-    match by_passes, by_score, human:
-        case True, _, True:
-            return Support.KINDS
-        case False, True, True:
+def support_of(group: Sequence[Candidate], limits: Thresholds) -> Support:
+    """What the passes alone say of a group of boxes: ``KINDS``, ``SCORE`` or ``FEW_PASSES``."""
+    if kinds_of(group) >= limits.face_support_kinds:
+        return Support.KINDS
+    for one in group:
+        sure = limits.face_support_score_wrong_way if one.wrong_way else limits.face_support_score
+        if one.score >= sure:
             return Support.SCORE
-        case False, False, True:
-            return Support.FAMILIES
-        case False, False, False:
-            return Support.FEW_PASSES
-        case _:
-            return Support.NOT_HUMAN
+    return Support.FEW_PASSES

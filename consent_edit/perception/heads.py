@@ -11,7 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consent_edit.errors import ModelUnavailable
-from consent_edit.perception.language import BUCKETS, LETTERED, ngram_counts, ngram_features, word_hash, words_of
+from consent_edit.perception.language import (
+    BUCKETS,
+    LETTERED,
+    ngram_counts,
+    ngram_features,
+    word_hash,
+    words_of,
+)
 from consent_edit.perception.models import ModelFile
 from consent_edit.perception.names import NAME_SIGNS, name_signs
 from consent_edit.perception.sentences import DIMENSION
@@ -20,6 +27,7 @@ from consent_edit.vocabulary import Operation
 
 HEADS_ROLE: Final = "prompt-head"
 OPERATION_ORDER: Final = tuple(Operation)
+JOINT_WIDTH: Final = 384
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,8 +35,8 @@ class EncoderHeads:
     """The heads over one encoder's embeddings of width d, float32, the bias last in each row.
 
     Attributes:
-        exposing: (d + letters + 1,): asks for more exposure, against ordinary; embedding, then letters, because
-            the words for a suit and a swimsuit mean nearly the same to an encoder.
+        exposing: (d + letters + 1,): asks for more exposure, against ordinary; embedding, then letters,
+            because the words for a suit and a swimsuit mean nearly the same to an encoder.
         sexual: (d + 1,): sexual against revealing, where ``exposing`` says so.
         operations: (14, d + 1), one row an operation, in the order of :class:`Operation`.
         names: (d + letters + 9 + 1,): a person is named; embedding, letters, then :func:`name_signs`.
@@ -62,18 +70,40 @@ class EncoderHeads:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class JointHead:
+    """A network of one hidden layer over both embeddings, for what one encoder alone leaves in doubt.
+
+    Attributes:
+        hidden: (384, both widths + 1), the bias last in each row; negative sums count as 0.
+        out: (384 + 1,): asks for more exposure, against ordinary.
+    """
+
+    hidden: NDArray[np.float32]
+    out: NDArray[np.float32]
+
+    def exposing_of(self, first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Log odds of an exposing request; float64 (n,)."""
+        both = np.concatenate([first, second], axis=1)
+        layer = np.maximum(both @ self.hidden[:, :-1].T + self.hidden[:, -1], 0.0)
+        return _dot(layer, self.out[:-1]) + float(self.out[-1])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class PromptHeads:
     """All heads.
 
     Attributes:
         first: Over the first encoder.
         second: Over the second one, which knows Hindi and Vietnamese too.
-        language: float32, (languages told apart by letters + 1, letters + 1): each of them and, last, any other.
+        joint: Over both.
+        language: float32, (languages told apart by letters + 1, letters + 1): each of them and,
+            last, any other.
         vocabulary: uint32, sorted hashes of the words of the known languages that the training phrases held.
     """
 
     first: EncoderHeads
     second: EncoderHeads
+    joint: JointHead
     language: NDArray[np.float32]
     vocabulary: NDArray[np.uint32]
 
@@ -99,12 +129,15 @@ class PromptHeads:
         ):
             raise ModelUnavailable("the prompt heads are not of the expected form")
         first, second = (EncoderHeads(*(arrays[f"{o}.{p}"] for p in _PARTS)) for o in ("first", "second"))
-        return cls(first, second, arrays["language"], vocabulary)
+        joint = JointHead(arrays["joint.hidden"], arrays["joint.out"])
+        return cls(first, second, joint, arrays["language"], vocabulary)
 
     def languages_of(self, texts: Sequence[str], among: Sequence[str]) -> NDArray[np.float64]:
         """Probability of each of some languages and, last, of any other; float64 (n, len(among) + 1)."""
         rows = [*(LETTERED.index(name) for name in among), len(LETTERED)]
-        logits = ngram_features(texts).astype(np.float64) @ self.language[rows, :-1].T + self.language[rows, -1]
+        logits = (
+            ngram_features(texts).astype(np.float64) @ self.language[rows, :-1].T + self.language[rows, -1]
+        )
         odds = np.exp(logits - logits.max(axis=1, keepdims=True))
         return np.asarray(odds / odds.sum(axis=1, keepdims=True), dtype=np.float64)
 
@@ -115,7 +148,11 @@ class PromptHeads:
 
 
 _PARTS: Final = ("exposing", "sexual", "operations", "names")
-_SHAPES: Final = {"language": (len(LETTERED) + 1, BUCKETS + 1)} | {
+_SHAPES: Final = {
+    "language": (len(LETTERED) + 1, BUCKETS + 1),
+    "joint.hidden": (JOINT_WIDTH, DIMENSION + SECOND_DIMENSION + 1),
+    "joint.out": (JOINT_WIDTH + 1,),
+} | {
     f"{name}.{part}": shape
     for name, width in (("first", DIMENSION), ("second", SECOND_DIMENSION))
     for part, shape in (

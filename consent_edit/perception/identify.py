@@ -35,13 +35,15 @@ class LanguageReader:
     unread: frozenset[str] = frozenset()
 
     def language_of(self, plain: str) -> str:
-        """Language of a normalised text, that of most of its letters; ``und`` if any part is in no known one."""
+        """Language of most letters of a normalised text; ``und`` if any part is in no known one."""
         parts = by_script(plain)
         if not parts or Script.OTHER in parts:
             return UNKNOWN
         named: list[tuple[int, str]] = []
         for script, words in parts.items():
-            language = self._lettered(plain, script) if script in OF_SCRIPT else unlettered_language(script, words)
+            language = (
+                self._lettered(plain, script) if script in OF_SCRIPT else unlettered_language(script, words)
+            )
             if language == UNKNOWN or language in self.unread:
                 return UNKNOWN
             named.append((sum(map(len, words)), language))

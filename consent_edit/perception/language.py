@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from consent_edit.perception.scripts import CANTONESE, KANA, MARKS, Script, script_of
 
 LETTERED: Final = ("en", "fr", "es", "de", "it", "pt", "nl", "pl", "tr", "ru", "ar", "hi", "vi")
-"""Languages told apart by their letters, in the order of the language head's rows; its last row is all others."""
+"""Languages told apart by letters, in the order of the language head's rows; its last is all others."""
 
 LANGUAGES: Final = (*LETTERED, "zh", "ja", "ko", "th")
 """All that the reader knows. The last four have a script of their own."""

@@ -1,8 +1,8 @@
 """The lexicon beside the trained heads: words that raise a prompt's intent whatever the heads say.
 
 Seventeen languages, in ``lexicon.toml``. It only ever raises: ordinary is what remains when nothing hits. All
-patterns run on text folded by :func:`consent_edit.perception.normalise.fold`. One thing it takes away, and only where
-it fills a whole clause: the request to leave somebody dressed.
+patterns run on text folded by :func:`consent_edit.perception.normalise.fold`. One thing it takes away,
+and only where it fills a whole clause: the request to leave somebody dressed.
 """
 
 from __future__ import annotations
@@ -58,9 +58,7 @@ def _any_of(entries: Iterable[str]) -> str:
 
 _FILED: Final = _load()
 _WORDS: Final = {
-    name: _any_of(
-        e for language in (*_GRAMMAR_LANGUAGES, "all") for e in _FILED[name].get(language, ())
-    )
+    name: _any_of(e for language in (*_GRAMMAR_LANGUAGES, "all") for e in _FILED[name].get(language, ()))
     for name in _FILED
 }
 """Section -> the entries of the four languages of the grammar below, as one alternation."""
@@ -74,7 +72,7 @@ def _pattern(section: str, *more: str, edges: str = r"(?<![^ ])(?:{})(?![^ ])") 
 
 
 def _expanded(section: str, *garments: str) -> dict[str, list[str]]:
-    """A section's patterns by language, ``{worn}`` replaced by the language's garments of the named sections."""
+    """A section's patterns by language, ``{worn}`` replaced by the garments of the named sections."""
     found: dict[str, list[str]] = {}
     for language, entries in _FILED[section].items():
         own = [
@@ -196,7 +194,9 @@ _SWIMWEAR_RE: Final = _pattern("swimwear")
 _FABRIC_RE: Final = re.compile(
     rf"(?<![^ ])(?:{_WORDS['fabric']})(?![^ ])|"
     + "|".join(
-        rf"(?<![^ ])(?:{_any_of(own)})(?![^ ])" if language not in _UNSPACED_LANGUAGES else rf"(?:{_any_of(own)})"
+        rf"(?<![^ ])(?:{_any_of(own)})(?![^ ])"
+        if language not in _UNSPACED_LANGUAGES
+        else rf"(?:{_any_of(own)})"
         for language in _FILED["fabric"]
         if language not in _GRAMMAR_LANGUAGES
         for own in [[e for name in ("fabric", "everything", "outer") for e in _FILED[name].get(language, ())]]
@@ -256,7 +256,7 @@ def look_up_negative(text: str) -> LexiconHit:
 
 
 def without_protection(text: str) -> str:
-    """The text without the clauses that ask, in full, to leave somebody dressed; the same text if there are none.
+    """The text without the clauses that ask, in full, to leave somebody dressed; the same text without any.
 
     Nothing else may stand in such a clause, so that words around a refusal never turn it into a permission.
     """

@@ -73,6 +73,19 @@ class MeaningReader:
         """How likely the likeliest unit is to be exposing; 0 without any."""
         return float(self._all(units)[0].max()) if units else 0.0
 
+    def tells_apart(self, ordinary: str, exposing: str) -> bool:
+        """Whether each exposing head by itself knows an ordinary text from an exposing one: the self-test."""
+        texts = [ordinary, exposing]
+        rows = self._first.embed(texts)
+        answers = [self._heads.first.exposing_of(rows, texts)]
+        if self._second is not None:
+            again = self._second.embed(texts)
+            answers += [
+                self._heads.second.exposing_of(again, texts),
+                self._heads.joint.exposing_of(rows, again),
+            ]
+        return all(bool(calm < 0.2 and wild > 0.8) for calm, wild in map(chance, answers))
+
     def _all(
         self, units: Sequence[str]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
@@ -85,11 +98,13 @@ class MeaningReader:
             foreign = np.array([_SECOND_LETTERS.search(unit) is not None for unit in units])
             at = self._to_read_again(foreign, chance(exposing))
             if len(at):
-                other, again = self._heads.second, self._second.embed([units[i] for i in at])
                 texts = [units[i] for i in at]
+                other, again = self._heads.second, self._second.embed(texts)
                 known = ~foreign[at]  # where the first encoder's answer counts too
+                joint = self._heads.joint.exposing_of(rows[at], again)
+                alone = other.exposing_of(again, texts)
+                exposing[at] = np.where(known, (exposing[at] + alone) / 2 + joint, alone + joint) / 2
                 for mine, theirs in (
-                    (exposing, other.exposing_of(again, texts)),
                     (sexual, other.sexual_of(again)),
                     (operations, other.operations_of(again)),
                     (names, other.names_of(again, texts)),

@@ -3,11 +3,12 @@
 Pure functions, total on every string; :func:`normalise` is idempotent. The steps, until nothing changes:
 
 1. NFKC (full-width, circled and mathematical letters), then letters that only their Unicode name gives away.
-2. Format and control characters dropped, with fillers and variation selectors; combining overlays, accents stacked
-   on Latin letters, Arabic vowel signs and the Arabic stretching sign dropped.
+2. Format and control characters dropped, with fillers and variation selectors; combining overlays, accents
+   stacked on Latin letters, Arabic vowel signs and the Arabic stretching sign dropped.
 3. Lower case.
 4. Look-alike letters become letters of the script that the word is in, only inside words that mix scripts.
-5. Digits and signs that stand for letters become letters, only inside Latin and Cyrillic words; sizes (``4k``) stay.
+5. Digits and signs that stand for letters become letters, only inside Latin and Cyrillic words;
+   sizes (``4k``) stay.
 6. Letters set apart (``r e m o v e``) are joined, Han and kana always; signs inside a word are dropped.
 7. A letter three times or more in a row becomes one; runs of white space become one space.
 """
@@ -38,15 +39,19 @@ _SIZE: Final = re.compile(
 )
 _CLUSTER: Final = rf"[^\W_][{MARKS}]*"
 _SPACED: Final = re.compile(
-    rf"(?<![^\W_])(?<![{MARKS}]){_CLUSTER}(?:([ .\-_*·・/|~]){_CLUSTER})(?:\1{_CLUSTER}){{2,}}(?![^\W_]|[{MARKS}])"
+    rf"(?<![^\W_])(?<![{MARKS}]){_CLUSTER}(?:([ .\-_*·・/|~]){_CLUSTER})(?:\1{_CLUSTER}){{2,}}"
+    rf"(?![^\W_]|[{MARKS}])"
 )
 _SPACED_SHORT: Final = re.compile(
-    rf"(?<![^\W_])(?<![{MARKS}]){_CLUSTER}(?:([ .\-_*·・/|~]){_CLUSTER})(?:\1{_CLUSTER})*(?![^\W_]|[{MARKS}])"
+    rf"(?<![^\W_])(?<![{MARKS}.\-*/|~]){_CLUSTER}(?:([ .\-_*·・/|~]){_CLUSTER})"
+    rf"(?:\1{_CLUSTER})*(?![^\W_]|[{MARKS}]|[.\-*/|~][^\W_])"
 )
 _IDEOGRAPHS_APART: Final = re.compile(rf"(?<=[{IDEOGRAPHIC}])[ .\-_*·・/|~+]+(?=[{IDEOGRAPHIC}])")
 _INSIDE: Final = re.compile(r"(?<=[^\W\d_])[*_·~^`¨´•|\\]+(?=[^\W\d_])")
 _UNSPACED_EDGE: Final = re.compile(rf"(?<=[{UNSPACED}])(?![{UNSPACED}])|(?<![{UNSPACED}])(?=[{UNSPACED}])")
 _UNSPACED_GAP: Final = re.compile(rf"(?<=[{UNSPACED}]) (?=[{UNSPACED}])")
+_SPLIT: Final = re.compile(r"(?<=[^\W\d_])[.\-/+=:'’]+(?=[^\W\d_])")
+_WEIGHT: Final = re.compile(r":\s*-?\d+(?:\.\d+)?|[()\[\]{}<>]")
 _REPEATS: Final = re.compile(r"([^\W\d_])\1{2,}")
 _WORD: Final = re.compile(r"[^\W\d_]+")
 _LETTER_NAME: Final = re.compile(
@@ -63,10 +68,23 @@ _LOOSE_MARK: Final = re.compile(
     r"[\u0300-\u036f\u0483-\u0487\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed\u1ab0-\u1aff\u1dc0-\u1dff"
     r"\u20d0-\u20ff\ufe00-\ufe0f\ufe20-\ufe2f\U000e0100-\U000e01ef]"
 )
-"""Marks that change no letter once the text is composed: overlays, stacked accents, vowel signs, selectors."""
+"""Marks that change no letter of a composed text: overlays, stacked accents, vowel signs, selectors."""
 
 _FOLDED: Final = str.maketrans(
-    {"ß": "ss", "œ": "oe", "æ": "ae", "ł": "l", "ø": "o", "đ": "d", "ı": "i", "ک": "ك", "ی": "ي", "ى": "ي", "ة": "ه", "\u0640": ""}
+    {
+        "ß": "ss",
+        "œ": "oe",
+        "æ": "ae",
+        "ł": "l",
+        "ø": "o",
+        "đ": "d",
+        "ı": "i",
+        "ک": "ك",
+        "ی": "ي",
+        "ى": "ي",
+        "ة": "ه",
+        "\u0640": "",
+    }
     | dict(
         zip(
             "脫褲內裝體亂襯裙遮蓋膚緊剝個為與無給讓換這變著衛胸掛絲襪點來隻顯現別顆淨開關兒頭髮臉寶貝腿長腳",
@@ -75,7 +93,7 @@ _FOLDED: Final = str.maketrans(
         )
     )
 )
-"""One letter for another in the lexicon's eyes: letters that no accent is taken off, and traditional forms."""
+"""One letter for another in the lexicon's eyes: letters without accents to take off, traditional forms."""
 
 
 def is_latin(character: str) -> bool:
@@ -103,16 +121,28 @@ def normalise(text: str, *, one: str = "i") -> str:
 
 
 def readings(text: str) -> tuple[str, ...]:
-    """The forms of a text to be judged: as written but for what cannot be seen, and normalised with 1 as ``i`` and ``l``."""
+    """The forms to be judged: as written without what cannot be seen; normalised, 1 as ``i`` and as ``l``."""
     seen = "".join(_letter(c) for c in unicodedata.normalize("NFC", text))
     seen = _LOOSE_MARK.sub("", unicodedata.normalize("NFC", seen))
     forms = (" ".join(seen.split()), normalise(text), normalise(text, one="l"))
     return tuple(dict.fromkeys(form for form in forms if form))
 
 
+def joined(text: str) -> str:
+    """A normalised text whose words are no longer split by signs (``rem-ove her sh.irt``)."""
+    return _SPLIT.sub("", text)
+
+
+def unweighted(text: str) -> str:
+    """A normalised text without the brackets and numbers that weigh its words (``(remove:1.4) [it]``)."""
+    return " ".join(_WEIGHT.sub(" ", text).split())
+
+
 def fold(text: str) -> str:
-    """The form in which the lexicon looks for words: lower case, no accents, one space between words, none between
-    Han, kana or Thai letters, one where such letters meet others; katakana as hiragana, traditional forms as simplified.
+    """The form in which the lexicon looks for words.
+
+    Lower case, no accents, one space between words, none between Han, kana or Thai letters, one where such
+    letters meet others; katakana as hiragana, traditional forms as simplified.
     """
     bare = _kana("".join(_bare(c) for c in text.lower().translate(_FOLDED))).translate(_FOLDED)
     bare = "".join(c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in bare)
@@ -121,7 +151,7 @@ def fold(text: str) -> str:
 
 
 def _bare(character: str) -> str:
-    """A letter without its accents, where accents are no letters of their own: Latin, Greek, Cyrillic, Arabic."""
+    """A letter without its accents, where those make no other letter: Latin, Greek, Cyrillic, Arabic."""
     if character < "\x7f" or "\u0e00" <= character < "\u1e00" or "\u2e80" <= character <= "\ud7a3":
         return character
     apart = unicodedata.normalize("NFKD", character)

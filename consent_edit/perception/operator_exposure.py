@@ -49,7 +49,7 @@ class OperatorExposure:
         one = self._declared
         small = cv2.resize(np.ascontiguousarray(pixels), (one.side, one.side), interpolation=cv2.INTER_AREA)
         ordered = small[:, :, ::-1] if one.colours == "bgr" else small
-        values = (ordered.astype(np.float32) - np.float32(one.mean)) / np.float32(one.std)
+        values = (ordered.astype(np.float32) - np.array(one.mean, np.float32)) / np.array(one.std, np.float32)
         batch = values.transpose(2, 0, 1)[None] if one.layout == "nchw" else values[None]
         try:
             answer = self._model.run(batch)[self._model.output_names[0]]

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     )
     from consent_edit.perception.operator_exposure import OperatorExposure
 
-_WORSE = (Exposure.NONE, Exposure.SUGGESTIVE, Exposure.NUDE, Exposure.EXPLICIT)
-
 
 class OperatorSight:
     """The operator's models, loaded check by check, each as part of the must-run check that it adds to.
@@ -224,6 +222,6 @@ def part_of(pixels: NDArray[np.uint8], person: PersonObservation) -> NDArray[np.
 def _worse(reading: ExposureReading, name: str, score: float, threshold: float) -> ExposureReading:
     """A reading with one more score; nude where the score says so, and never milder than it was."""
     scores: Mapping[str, float] = {**reading.scores, name: score}
-    if score < threshold or reading.value in (Exposure.NUDE, Exposure.EXPLICIT, Exposure.UNDETERMINED):
+    if score < threshold or reading.value in (Exposure.NUDE, Exposure.EXPLICIT):
         return ExposureReading(value=reading.value, scores=scores)
     return ExposureReading(value=Exposure.NUDE, scores=scores)

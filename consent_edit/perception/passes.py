@@ -30,10 +30,10 @@ class ViewSpec:
         closing: Side of the square of a grey closing, against dark ones; 0 for none.
         blur: Sigma of the Gaussian in pixels; 0 for none.
         levels: Whether the luma range from 1 to 99 % is stretched.
-        local: Whether the luma is equalised locally (CLAHE, clip 4, 8 by 8 tiles).
         inverted: Whether the colours are inverted.
         border: Grey border on each side as a share of the side: finds a face that fills the frame.
         turn: Quarter turns against the clock.
+        tilt: Degrees against the clock beside them, on a canvas that holds all of it.
     """
 
     long_side: int
@@ -42,10 +42,15 @@ class ViewSpec:
     closing: int = 0
     blur: float = 0.0
     levels: bool = False
-    local: bool = False
     inverted: bool = False
     border: float = 0.0
     turn: int = 0
+    tilt: int = 0
+
+    @property
+    def upright(self) -> bool:
+        """Whether it shows the picture as it stands."""
+        return not (self.turn or self.tilt)
 
     @property
     def name(self) -> str:
@@ -56,10 +61,10 @@ class ViewSpec:
             (f"closing{self.closing}", self.closing),
             (f"blur{self.blur:g}", self.blur),
             ("levels", self.levels),
-            ("local", self.local),
             ("inverted", self.inverted),
             ("border", self.border),
             (f"turn{self.turn}", self.turn),
+            (f"tilt{self.tilt}", self.tilt),
         )
         return "-".join([str(self.long_side), *(name for name, used in marks if used)])
 
@@ -68,12 +73,13 @@ class ViewSpec:
         """The disguise this view sees through: views of one kind err alike, so they support a box as one."""
         marks = (
             (f"turn{self.turn}", self.turn),
+            (f"tilt{self.tilt}", self.tilt),
             ("inverted", self.inverted),
             ("opening", self.opening),
             ("closing", self.closing),
             ("median", self.median),
             ("blur", self.blur),
-            ("levels", self.levels or self.local),
+            ("levels", self.levels),
         )
         return next((name for name, used in marks if used), "plain")
 
@@ -109,7 +115,7 @@ def _yunet(view: ViewSpec, threshold: float = 0.55, above: int = 0) -> DetectorP
     return DetectorPass(Detector.YUNET, view, threshold, above)
 
 
-def _blazeface(view: ViewSpec, threshold: float = 0.7) -> DetectorPass:
+def _blazeface(view: ViewSpec, threshold: float = 0.72) -> DetectorPass:
     return DetectorPass(Detector.BLAZEFACE, view, threshold)
 
 
@@ -118,14 +124,18 @@ def _centerface(view: ViewSpec, threshold: float = 0.35) -> DetectorPass:
 
 
 _TURNS: Final = (1, 2, 3)
+_TILTS: Final = (45, 135, 225, 315)
 _LARGE: Final = 700
-# A view that shows most pictures wrongly (turned, inverted, worn down) finds more that is not there.
-_WRONG: Final = 0.6
-_WRONGER: Final = 0.65
+# A view that shows most pictures wrongly (turned, inverted) finds more that is not there, and what it is for
+# it finds as surely as a plain view finds a plain face. A worn-down view lies between.
+_WRONG: Final = 0.7
+_WORN: Final = 0.6
+# A large view has more places to be wrong in.
+_LARGE_VIEW: Final = 0.6
 
 PASSES: Final[tuple[DetectorPass, ...]] = (
-    _blazeface(ViewSpec(128), 0.65),
-    _blazeface(ViewSpec(128, levels=True), 0.65),
+    _blazeface(ViewSpec(128)),
+    _blazeface(ViewSpec(128, levels=True)),
     _blazeface(ViewSpec(128, levels=True, inverted=True)),
     *(_blazeface(ViewSpec(128, turn=turn)) for turn in _TURNS),
     _yunet(ViewSpec(160)),
@@ -135,30 +145,31 @@ PASSES: Final[tuple[DetectorPass, ...]] = (
     _yunet(ViewSpec(160, levels=True, inverted=True)),
     _yunet(ViewSpec(320, levels=True)),
     _yunet(ViewSpec(320, median=5, levels=True)),
-    _yunet(ViewSpec(320, opening=9, blur=1.5, levels=True), _WRONG),
-    _yunet(ViewSpec(320, closing=5, levels=True), _WRONG),
-    *(_yunet(ViewSpec(320, closing=5, levels=True, turn=turn), _WRONGER) for turn in _TURNS),
+    _yunet(ViewSpec(320, opening=9, blur=1.5, levels=True), _WORN),
+    _yunet(ViewSpec(320, closing=5, levels=True), _WORN),
+    *(_yunet(ViewSpec(320, closing=5, levels=True, turn=turn), _WRONG) for turn in _TURNS),
     _yunet(ViewSpec(320, blur=2.0, levels=True)),
     *(_yunet(ViewSpec(320, blur=2.0, levels=True, turn=turn), _WRONG) for turn in _TURNS),
-    _yunet(ViewSpec(320, blur=5.0), _WRONG),
+    *(_yunet(ViewSpec(320, levels=True, tilt=tilt), _WRONG) for tilt in _TILTS),
+    _yunet(ViewSpec(320, blur=5.0), _WORN),
     _yunet(ViewSpec(320, levels=True, inverted=True), _WRONG),
-    *(_yunet(ViewSpec(320, levels=True, inverted=True, turn=turn), _WRONGER) for turn in _TURNS),
-    _yunet(ViewSpec(640)),
-    _yunet(ViewSpec(640, levels=True)),
-    _yunet(ViewSpec(640, median=5, levels=True)),
-    _yunet(ViewSpec(640, blur=2.0, levels=True)),
+    *(_yunet(ViewSpec(320, levels=True, inverted=True, turn=turn), _WRONG) for turn in _TURNS),
+    _yunet(ViewSpec(640), _LARGE_VIEW),
+    _yunet(ViewSpec(640, levels=True), _LARGE_VIEW),
+    _yunet(ViewSpec(640, median=5, levels=True), _LARGE_VIEW),
+    _yunet(ViewSpec(640, blur=2.0, levels=True), _LARGE_VIEW),
     _yunet(ViewSpec(640, levels=True, inverted=True), _WRONG),
     *(_yunet(ViewSpec(640, turn=turn), _WRONG) for turn in _TURNS),
     _centerface(ViewSpec(320)),
     _centerface(ViewSpec(320, levels=True)),
     _centerface(ViewSpec(320, levels=True, inverted=True)),
-    *(_centerface(ViewSpec(320, turn=turn), 0.45) for turn in _TURNS),
-    _yunet(ViewSpec(960), above=_LARGE),
-    _yunet(ViewSpec(960, blur=2.0, levels=True), above=_LARGE),
+    _centerface(ViewSpec(640), 0.5),
+    _yunet(ViewSpec(960), _LARGE_VIEW, above=_LARGE),
     _yunet(ViewSpec(960, levels=True, inverted=True), _WRONG, above=_LARGE),
     *(_yunet(ViewSpec(960, turn=turn), _WRONG, above=_LARGE) for turn in _TURNS),
-    _yunet(ViewSpec(2048), above=_LARGE),
-    _yunet(ViewSpec(4096), _WRONG, above=2048),
+    _yunet(ViewSpec(1280), _LARGE_VIEW, above=_LARGE),
+    _yunet(ViewSpec(2048, blur=2.0), _LARGE_VIEW, above=_LARGE),
+    _yunet(ViewSpec(4096), _LARGE_VIEW, above=2048),
 )
 """The must-run set, cheap ones first. The last ones keep a face of 20 px findable in large pictures."""
 

@@ -60,6 +60,11 @@ class PoseHit:
         """Length from shoulders to hips, pixels."""
         return float(np.hypot(self.hips[0] - self.shoulders[0], self.hips[1] - self.shoulders[1]))
 
+    def mirrored(self, width: int) -> PoseHit:
+        """The hit as it lies in the mirror picture of that width."""
+        shoulders = (width - self.shoulders[0], self.shoulders[1])
+        return PoseHit(self.score, shoulders, (width - self.hips[0], self.hips[1]))
+
 
 def _anchors() -> Floats:
     """Centres of the detector's anchors as shares of the view, float32 (2254, 2)."""
@@ -87,8 +92,9 @@ class PoseDetector:
         known = known_picture(_SIDE, _SIDE).astype(np.float32)[None] / np.float32(255)
         answers = self._model.run(known)
         answer = np.concatenate([answers[name].ravel() for name in sorted(answers)])
-        require_known_answer(store, ROLE, answer / np.float32(100))
-        self.known_answers = {ROLE: fingerprint(answer / np.float32(100))}
+        answer = np.asarray(answer / np.float32(100), dtype=np.float32)
+        require_known_answer(store, ROLE, answer)
+        self.known_answers = {ROLE: fingerprint(answer)}
 
     def look(self, pixels: NDArray[np.uint8], view: View, least: float) -> list[PoseHit]:
         """People in one view, best first, none twice.

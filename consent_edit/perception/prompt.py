@@ -11,17 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-
 from consent_edit.errors import ModelUnavailable
 from consent_edit.perception.clauses import clauses
 from consent_edit.perception.heads import HEADS_ROLE, PromptHeads
 from consent_edit.perception.identify import LanguageReader
 from consent_edit.perception.language import SECOND_ONLY, UNKNOWN, foreign_script, words_of
-from consent_edit.perception.lexicon import LexiconHit, look_up, look_up_negative, without_protection
+from consent_edit.perception.lexicon import look_up, look_up_negative, without_protection
 from consent_edit.perception.meaning import MeaningReader
 from consent_edit.perception.models import SELF_TEST_CODE, ModelStore
-from consent_edit.perception.normalise import normalise, readings
+from consent_edit.perception.normalise import joined, normalise, readings, unweighted
 from consent_edit.perception.observation import CheckRun, ModelUse, PromptObservation
 from consent_edit.perception.sentences import PIECES_ROLE, WEIGHTS_ROLE, SentenceEncoder
 from consent_edit.perception.sentences_second import SECOND_ROLE, second_encoder
@@ -32,6 +30,9 @@ MAX_CHARACTERS: Final = 2000
 """Longer texts are not read, and undetermined. The text encoders of image models read 77 to 512 tokens."""
 
 _ORDER: Final = (Intent.ORDINARY, Intent.REVEALING, Intent.UNDETERMINED, Intent.SEXUAL)
+_SPLITS: Final = 2
+"""Signs inside words from which a text is also read without them."""
+
 _KNOWN_ORDINARY: Final = "make the picture warmer"
 _KNOWN_EXPOSING: Final = "undress her"
 
@@ -126,6 +127,9 @@ class PromptReader:
         """The forms in which a text is judged, and what is judged for itself: the forms and their clauses."""
         left = without_protection(plain)
         forms = readings(text) if left == plain else readings(left)
+        whole = joined(left)
+        extra = [whole] if len(left) - len(whole) >= _SPLITS else []
+        forms = tuple(dict.fromkeys(form for form in (*forms, *extra, unweighted(left)) if form))
         return forms, list(dict.fromkeys(unit for form in forms for unit in (form, *clauses(form))))
 
     def _read_one(self, text: str) -> _Reading:
@@ -146,7 +150,9 @@ class PromptReader:
         if language == UNKNOWN:
             judged.append(Intent.UNDETERMINED)
         operations = meant.operations.union(*(hit.operations for hit in hits))
-        return _Reading(max(judged, key=_ORDER.index, default=Intent.ORDINARY), operations, language, meant.named)
+        return _Reading(
+            max(judged, key=_ORDER.index, default=Intent.ORDINARY), operations, language, meant.named
+        )
 
     def _read_negative(self, text: str) -> _Reading:
         """A negative prompt: a list of things, read by the lexicon alone beyond its script and length."""
@@ -177,8 +183,7 @@ class PromptReader:
             and calm.intent is Intent.ORDINARY
             and Operation.TONE in calm.operations
             and wild.intent is Intent.SEXUAL
-            and self._meaning.chances([_KNOWN_ORDINARY]) < 0.1
-            and self._meaning.chances([_KNOWN_EXPOSING]) > 0.9
+            and self._meaning.tells_apart(_KNOWN_ORDINARY, _KNOWN_EXPOSING)
         ):
             raise ModelUnavailable(
                 "the prompt heads gave a wrong answer to their known phrases",

@@ -10,14 +10,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from consent_edit.perception.difference import SMALL_FACE
 from consent_edit.perception.observation import BodyObservation, FaceObservation, PersonObservation
 from consent_edit.perception.silhouette import Silhouette
 
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float32]
-
-LIKELY: Final = 0.5
-"""Probability of the person-region model from which a pixel counts as a person."""
 
 _MOST_CROPS: Final = 12  # the largest people; the others stand in the whole picture's silhouette
 _SEEN: Final = 0.5  # share of the face that the silhouette must show, or it has not seen the person
@@ -28,11 +26,16 @@ _GROWN: Final = 0.35  # face widths beyond the input's silhouette within which t
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PersonRegions:
-    """Where a person's face, hair and body are taken to be, as masks of the working size."""
+    """Where a person's face, hair and body are taken to be, as masks of the working size.
+
+    Attributes:
+        small: Whether the face is so small that only a close look tells anything.
+    """
 
     face: Mask
     hair: Mask
     body: Mask
+    small: bool = False
 
     def everything(self) -> Mask:
         """All of the person."""
@@ -174,14 +177,13 @@ def _crop(person: PersonObservation, shape: tuple[int, int]) -> tuple[int, int, 
     return max(0, int(left)), max(0, int(top)), min(width, int(right) + 1), min(height, int(bottom) + 1)
 
 
-def within_reach(own: Floats, other: Floats, frames: Sequence[_Frame]) -> Mask:
+def within_reach(own: Mask, other: Mask, frames: Sequence[_Frame]) -> Mask:
     """A silhouette, with as much of the other picture's as lies close to it: a figure drawn larger."""
-    seen = own > LIKELY
     width = max((frame.width for frame in frames if frame.face), default=0.0)
     reach = int(np.clip(_GROWN * width, 2, 24))
     kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (2 * reach + 1, 2 * reach + 1))
-    near = cv2.dilate(seen.astype(np.uint8), kernel) > 0
-    return np.asarray(seen | (near & (other > LIKELY)), dtype=np.bool_)
+    near = cv2.dilate(own.astype(np.uint8), kernel) > 0
+    return np.asarray(own | (near & other), dtype=np.bool_)
 
 
 def framed(people: Sequence[PersonObservation], place: NDArray[np.float64]) -> list[_Frame]:
@@ -221,18 +223,20 @@ def _face_regions(frame: _Frame, likely: Mask, mine: Mask) -> PersonRegions:
     if not box.any() or likely[box].mean() < _SEEN:
         far = float(sum(shape))
         body = _rectangle(shape, chin - across * width * 1.75, chin + down * far + across * width * 1.75)
-        return PersonRegions(face=box, hair=head & ~box, body=body & ~box & ~head)
+        return PersonRegions(face=box, hair=head & ~box, body=body & ~box & ~head, small=width < SMALL_FACE)
     grown = frame.size * 0.05
     face = _oval(shape, frame.corner - grown, frame.corner + frame.size + grown) | (box & likely)
     neck = chin + down * length / 2
     torso = _rectangle(shape, chin - across * width * 0.35, neck + across * width * 0.35)
-    torso |= _rectangle(shape, neck - across * width * 0.75, neck + down * length * 1.5 + across * width * 0.75)
+    torso |= _rectangle(
+        shape, neck - across * width * 0.75, neck + down * length * 1.5 + across * width * 0.75
+    )
     body = (torso | (mine & likely)) & ~face & ~head
-    return PersonRegions(face=face, hair=head & likely & ~face, body=body)
+    return PersonRegions(face=face, hair=head & likely & ~face, body=body, small=width < SMALL_FACE)
 
 
 def _body_regions(frame: _Frame, likely: Mask) -> PersonRegions:
-    """Regions of somebody without a face: the silhouette in the box, or all of the box where there is none."""
+    """Regions of somebody without a face: the silhouette in the box, or the box where there is none."""
     shape = (likely.shape[0], likely.shape[1])
     box = _rectangle(shape, frame.corner, frame.corner + frame.size)
     shown = box & likely

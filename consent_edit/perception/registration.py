@@ -87,7 +87,9 @@ def align(before: Floats, after: Floats) -> Alignment:
     return best
 
 
-def _fitted(before: Floats, after: Floats, start: NDArray[np.float64], side: int, motion: int) -> NDArray[np.float64]:
+def _fitted(
+    before: Floats, after: Floats, start: NDArray[np.float64], side: int, motion: int
+) -> NDArray[np.float64]:
     """The map that enhanced correlation finds from ``start``, or ``start`` where it finds none."""
     factor = min(1.0, side / max(before.shape))
     size = (max(8, round(before.shape[1] * factor)), max(8, round(before.shape[0] * factor)))
@@ -101,7 +103,7 @@ def _fitted(before: Floats, after: Floats, start: NDArray[np.float64], side: int
         return start
     if not np.isfinite(found).all():
         return start
-    result = found.astype(np.float64)
+    result: NDArray[np.float64] = np.asarray(found, dtype=np.float64)
     result[:, 2] /= factor
     return result
 

@@ -1,6 +1,7 @@
 """Which script a letter is of, and the few sets of characters that the prompt reader treats alike.
 
-A closed list: the scripts of the languages that the reader knows. Any other letter is of :attr:`Script.OTHER`.
+A closed list: the scripts of the languages that the reader knows. Any other is
+:attr:`Script.OTHER`.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ _BY_NAME: Final = (
     ("THAI ", Script.THAI),
 )
 
-UNSPACED: Final = r"\u0e00-\u0e7f\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+UNSPACED: Final = (
+    r"\u0e00-\u0e7f\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+)
 """Inside of a character class: Thai, kana and Han, which are written without spaces between words."""
 
 IDEOGRAPHIC: Final = r"\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"

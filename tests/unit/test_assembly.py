@@ -254,11 +254,11 @@ def test_foreign_face_in_the_output():
     assert facts.persons[0].consent is ConsentStatus.ABSENT
 
 
-def test_altered_face_at_the_place_of_the_consenting_one():
-    """A face one embedder still reads as the person who stood there is altered, not foreign."""
+def test_stranger_who_fools_one_embedder_where_the_consenting_one_stood():
+    """A face that only one embedder still reads as the person who stood there is foreign."""
     before, after = picture(face(0)), picture(face(0, second=4))
     facts = at_output(before, after, change(frozenset({Region.FACE})), [consent(0)]).facts
-    assert facts.persons[0].identity_kept is IdentityKept.ALTERED
+    assert facts.persons[0].identity_kept is IdentityKept.FOREIGN
 
 
 def test_half_matching_face_elsewhere_is_foreign():

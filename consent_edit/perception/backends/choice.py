@@ -1,4 +1,4 @@
-"""Which runtime the models run on: a value that travels to the perception process and stands in every record."""
+"""Which runtime the models run on: a value that travels to the perception process and into every record."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import metadata
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from consent_edit.errors import ModelUnavailable
+
+if TYPE_CHECKING:
+    from consent_edit.perception.backends.torch.exposure import DeviceExposure
+    from consent_edit.perception.backends.torch.eyes import DeviceEyes
+    from consent_edit.perception.models import ModelStore
 
 
 class Kind(StrEnum):
@@ -86,6 +91,34 @@ class Backend:
                 from consent_edit.perception.backends.torch.precision import device_of
 
                 return TorchModel(read_litert(data), device_of(self.device))
+
+    def eyes(self, store: ModelStore) -> DeviceEyes | None:
+        """All detector passes as one computation; ``None`` for the CPU, which takes view after view.
+
+        Raises:
+            ModelUnavailable: as for :meth:`onnx`, or a model fails its self-test on the device.
+        """
+        if self.kind is Kind.CPU:
+            return None
+        _require_torch()
+        from consent_edit.perception.backends.torch.eyes import DeviceEyes
+        from consent_edit.perception.backends.torch.precision import device_of
+
+        return DeviceEyes(store, device_of(self.device))
+
+    def exposure(self, store: ModelStore) -> DeviceExposure | None:
+        """OpenNSFW with its preparation on the device; ``None`` for the CPU.
+
+        Raises:
+            ModelUnavailable: as for :meth:`eyes`.
+        """
+        if self.kind is Kind.CPU:
+            return None
+        _require_torch()
+        from consent_edit.perception.backends.torch.exposure import DeviceExposure
+        from consent_edit.perception.backends.torch.precision import device_of
+
+        return DeviceExposure(store, device_of(self.device))
 
     def runtime(self, file: str) -> str:
         """What a record says ran a file: the runtime, its version and the device.

@@ -81,7 +81,8 @@ class _Graph:
         x = self._node("Mul", x, self._weight(np.full((1, 1, 1, 1), 1 / 256, np.float32)))
         x = self._node("Relu", self._layer(x, 32, 7, 2))
         x = self._node("MaxPool", x, kernel_shape=[3, 3], strides=[2, 2])
-        self._shape = (32, *((side - 3) // 2 + 1 for side in self._shape[1:]))
+        rows, columns = ((side - 3) // 2 + 1 for side in self._shape[1:])
+        self._shape = (32, rows, columns)
         for outputs, repeats, stride in _STAGES:
             for repeat in range(repeats):
                 x = self._residual(x, outputs, stride if repeat == 0 else 1)

@@ -9,25 +9,21 @@ a frame so wide that a face as large as the picture fills a third of the view.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from types import ModuleType
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol
 
 import cv2
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from consent_edit.errors import CheckFailed, ModelUnavailable
 from consent_edit.perception.alignment import ARCFACE_SIDE, aligned
-from consent_edit.perception.models import SELF_TEST_CODE, ModelFile
+from consent_edit.perception.backends.pack_session import PackSession, demand_shapes
+from consent_edit.perception.models import ModelFile
 from consent_edit.perception.observation import Box
 from consent_edit.perception.selftest import known_picture
-
-T = TypeVar("T")
 
 _LOOK: Final = 640
 _LOOK_LARGE: Final = 1280
@@ -69,8 +65,6 @@ class _Embedder(Protocol):
 class _Reader(Protocol):
     """What is used of insightface's Attribute."""
 
-    taskname: str
-
     def get(self, img: NDArray[np.uint8], face: object) -> tuple[int, int]: ...
 
 
@@ -86,61 +80,9 @@ def _library() -> tuple[ModuleType, ModuleType]:
     except Exception as error:  # it imports a great deal, any of which may be missing or break
         raise ModelUnavailable(
             f"insightface is not installed, or cannot be loaded ({type(error).__name__})",
-            remedy="pip install 'consent-edit[insightface]', or take the pack out of the file of models",
+            remedy="pip install 'consent-edit[insightface]', then pip install --no-deps 'insightface>=2.1'",
         ) from error
     return insightface.model_zoo, insightface.app.common
-
-
-class _Session:
-    """One ONNX graph from hashed bytes, and the private copy that insightface insists on reading besides.
-
-    Raises:
-        ModelUnavailable: a provider is not there, or the runtime does not take the graph.
-    """
-
-    def __init__(self, file: ModelFile, providers: Sequence[str]) -> None:
-        self._role = file.role
-        self._folder = tempfile.TemporaryDirectory(prefix="consent-edit-")
-        self.path = Path(self._folder.name) / "model.onnx"
-        self.path.write_bytes(file.data)
-        missing = set(providers) - set(onnxruntime.get_available_providers())
-        if missing:
-            raise ModelUnavailable(
-                f"the operator's model {file.role} asks for {', '.join(sorted(missing))}, which is not here",
-                remedy="install the onnxruntime that has it, or declare the providers that this machine has",
-            )
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 4
-        self.run = self.guarded(
-            lambda: onnxruntime.InferenceSession(file.data, options, providers=list(providers))
-        )
-        if self.run.get_providers()[0] != providers[0]:
-            raise ModelUnavailable(
-                f"the operator's model {file.role} does not run on {providers[0]}",
-                remedy="see to the provider's libraries, or declare CPUExecutionProvider",
-            )
-
-    def guarded(self, work: Callable[[], T]) -> T:
-        """Run the library's own code; whatever it raises is a model that cannot be used."""
-        try:
-            return work()
-        except ModelUnavailable:
-            raise
-        except Exception as error:
-            raise ModelUnavailable(
-                f"the operator's model {self._role} cannot be used ({type(error).__name__})",
-                remedy="declare a file that is what it is declared to be",
-            ) from error
-
-    def not_what_it_says(self, what: str) -> ModelUnavailable:
-        """The error for a model that is not of the declared kind."""
-        return ModelUnavailable(
-            f"the operator's model {self._role} is no {what}",
-            code=SELF_TEST_CODE,
-            remedy="declare a file that is what it is declared to be",
-        )
 
 
 class PackDetector:
@@ -157,29 +99,29 @@ class PackDetector:
 
     def __init__(self, file: ModelFile, providers: Sequence[str], threshold: float) -> None:
         zoo, _ = _library()
-        self._session = session = _Session(file, providers)
+        self._session = session = PackSession(file, providers)
         session.guarded(lambda: self._demand_scrfd(session))
         self._model: _Detector = session.guarded(
-            lambda: zoo.scrfd.SCRFD(model_file=str(session.path), session=session.run)
+            lambda: zoo.scrfd.SCRFD(model_file=str(session.path), session=session.graph)
         )
         self._threshold = threshold
-        sides = session.run.get_inputs()[0].shape[2:4]
+        sides = session.graph.get_inputs()[0].shape[2:4]
         self._fixed = tuple(int(side) for side in sides) if all(isinstance(s, int) for s in sides) else ()
         self._model.prepare(0, input_size=self._size(_LOOK), det_thresh=threshold)
         session.guarded(lambda: self.detect(known_picture(96, 128)))
 
     @staticmethod
-    def _demand_scrfd(session: _Session) -> None:
+    def _demand_scrfd(session: PackSession) -> None:
         """Scores, then boxes, then points for each stride: its outputs, by their sizes."""
-        shape = session.run.get_inputs()[0].shape
+        shape = session.graph.get_inputs()[0].shape
         side = shape[2] if isinstance(shape[2], int) else _LOOK
         across = shape[3] if isinstance(shape[3], int) else _LOOK
-        count = len(session.run.get_outputs())
-        if count not in _SCRFD_OUTPUTS or len(session.run.get_inputs()) != 1:
+        count = len(session.graph.get_outputs())
+        if count not in _SCRFD_OUTPUTS or len(session.graph.get_inputs()) != 1:
             raise session.not_what_it_says("SCRFD detector with five points")
         strides, anchors = _SCRFD_OUTPUTS[count]
         batch = np.zeros((1, 3, side, across), np.float32)
-        answers = session.run.run(None, {session.run.get_inputs()[0].name: batch})
+        answers = session.graph.run(None, {session.graph.get_inputs()[0].name: batch})
         cells = [(side // stride) * (across // stride) * anchors for stride in strides]
         wanted = [(cell, width) for width in (1, 4, 10) for cell in cells]
         found = [np.asarray(answer).reshape(-1, np.asarray(answer).shape[-1]).shape for answer in answers]
@@ -255,10 +197,10 @@ class PackEmbedder:
 
     def __init__(self, file: ModelFile, providers: Sequence[str]) -> None:
         zoo, _ = _library()
-        self._session = session = _Session(file, providers)
-        _demand_shapes(session, ARCFACE_SIDE, range(16, 4097), "ArcFace embedder of 112 px")
+        self._session = session = PackSession(file, providers)
+        demand_shapes(session, ARCFACE_SIDE, range(16, 4097), "ArcFace embedder of 112 px")
         self._model: _Embedder = session.guarded(
-            lambda: zoo.arcface_onnx.ArcFaceONNX(model_file=str(session.path), session=session.run)
+            lambda: zoo.arcface_onnx.ArcFaceONNX(model_file=str(session.path), session=session.graph)
         )
         once, again = (session.guarded(lambda: self._unit([known_picture(112, 112)])) for _ in range(2))
         other = session.guarded(lambda: self._unit([known_picture(112, 112)[::-1]]))
@@ -304,14 +246,12 @@ class PackAgeReader:
 
     def __init__(self, file: ModelFile, providers: Sequence[str]) -> None:
         zoo, common = _library()
-        self._session = session = _Session(file, providers)
-        _demand_shapes(session, _AGE_SIDE, range(3, 4), "genderage model of 96 px")
+        self._session = session = PackSession(file, providers)
+        demand_shapes(session, _AGE_SIDE, range(3, 4), "genderage model of 96 px")
         self._face: Callable[..., object] = common.Face
         self._model: _Reader = session.guarded(
-            lambda: zoo.attribute.Attribute(model_file=str(session.path), session=session.run)
+            lambda: zoo.attribute.Attribute(model_file=str(session.path), session=session.graph)
         )
-        if self._model.taskname != "genderage":
-            raise session.not_what_it_says("genderage model")
 
     def years(self, pixels: NDArray[np.uint8], box: Box) -> float:
         """Apparent age of the face in a box.
@@ -328,18 +268,3 @@ class PackAgeReader:
         if not 0 <= years <= 130:
             raise CheckFailed("an operator's age model gave no age")
         return years
-
-
-def _demand_shapes(session: _Session, side: int, widths: range, what: str) -> None:
-    """One square RGB input of that side, one finite row of numbers as answer.
-
-    Raises:
-        ModelUnavailable: it is something else.
-    """
-    inputs, outputs = session.run.get_inputs(), session.run.get_outputs()
-    if len(inputs) != 1 or len(outputs) != 1 or list(inputs[0].shape[1:]) != [3, side, side]:
-        raise session.not_what_it_says(what)
-    batch = np.zeros((1, 3, side, side), np.float32)
-    (answer,) = session.guarded(lambda: session.run.run(None, {inputs[0].name: batch}))
-    if answer.ndim != 2 or answer.shape[1] not in widths or not np.isfinite(answer).all():
-        raise session.not_what_it_says(what)

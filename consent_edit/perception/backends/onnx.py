@@ -59,7 +59,7 @@ def _fold(model: ModelProto) -> None:
     graph.node.extend(kept)
     del graph.initializer[:]
     graph.initializer.extend(
-        numpy_helper.from_array(np.ascontiguousarray(value), name)
+        numpy_helper.from_array(np.ascontiguousarray(value).reshape(value.shape), name)
         for name, value in constants.items()
         if name in used
     )

@@ -1,4 +1,4 @@
-"""BlazeFace, short range: a phone's detector at 128 px, trained on other data than YuNet (Bazarevsky 2019)."""
+"""BlazeFace, short range: a phone's detector at 128 px, of other training data (Bazarevsky et al. 2019)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from consent_edit.perception.selftest import fingerprint, known_picture, require
 ROLE: Final = "face-detection-short"
 
 _SIDE: Final = 128
-# Two anchors a cell at stride 8, six at stride 16, all of size 1 (mediapipe, face_detection_short_range.pbtxt).
+# Two anchors a cell at stride 8, six at stride 16, all of size 1 (mediapipe, face_detection_short_range).
 _GRIDS: Final = ((16, 2), (8, 6))
 # Half the distance between the mouth's corners, as a share of that between the eyes, in ArcFace's reference.
 _HALF_MOUTH: Final = 0.415

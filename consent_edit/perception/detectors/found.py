@@ -34,6 +34,20 @@ class Found:
         return len(self.scores)
 
 
+class Loaded(Protocol):
+    """A model that passed its self-test.
+
+    Attributes:
+        role: In models.lock.toml.
+        sha256: Of the file that was loaded, hex.
+        known_answer: Fingerprint of its answer to the known picture.
+    """
+
+    role: str
+    sha256: str
+    known_answer: tuple[float, ...]
+
+
 class Family(Protocol):
     """One detector family: the same weights whatever the view."""
 

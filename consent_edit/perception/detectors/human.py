@@ -1,8 +1,8 @@
-"""Whether a box shows a person's face: asked of two models that know people's faces only, on an upright crop."""
+"""Whether a box shows a person's face: asked of two models that know people's faces only."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import cv2
@@ -13,7 +13,7 @@ from consent_edit.perception.alignment import ARCFACE_SIDE, aligned
 from consent_edit.perception.backends.litert import LiteRtModel
 from consent_edit.perception.detectors.centerface import CenterFace
 from consent_edit.perception.detectors.found import finite
-from consent_edit.perception.detectors.merging import Candidate
+from consent_edit.perception.detectors.merging import Candidate, width_of
 from consent_edit.perception.models import ModelStore
 from consent_edit.perception.passes import Detector
 from consent_edit.perception.selftest import fingerprint, known_picture, require_known_answer
@@ -57,18 +57,23 @@ class FaceMesh:
         self.sha256 = file.sha256
         self.known_answer = fingerprint(answer)
 
-    def presence(self, pixels: Pixels, landmarks: NDArray[np.float32]) -> float:
-        """The logit that the upright crop, as it is or inverted, holds a face: the surer of both.
+    def presence(
+        self, pixels: Pixels, landmarks: NDArray[np.float32], *, as_is: bool = True, inverted: bool = True
+    ) -> float:
+        """The logit that the upright crop holds a face: the surer of the ways it is shown.
 
         Args:
             pixels: uint8 (H, W, 3) RGB.
             landmarks: float32 (5, 2), ArcFace order.
+            as_is: Whether it is shown as it is.
+            inverted: Whether it is shown inverted.
 
         Raises:
             CheckFailed: the network's answer is not finite.
         """
         crop = _upright(pixels, landmarks, _MESH_SIDE, _MESH_ZOOM)
-        answers = [self._model.run(_scaled(shown))[_PRESENCE].ravel() for shown in (crop, 255 - crop)]
+        shown = [each for each, wanted in ((crop, as_is), (255 - crop, inverted)) if wanted]
+        answers = [self._model.run(_scaled(each))[_PRESENCE].ravel() for each in shown]
         finite(ROLE, *answers)
         return float(max(answer[0] for answer in answers))
 
@@ -87,32 +92,62 @@ class HumanCheck:
         self._centre = centre
         self._limits = limits
 
-    def confirms(self, pixels: Pixels, group: Sequence[Candidate], *, thoroughly: bool = True) -> bool:
-        """Whether anything says that a group of boxes shows a person; the cheapest asked first.
+    def seems(self, pixels: Pixels, group: Sequence[Candidate]) -> bool:
+        """Whether a supported box shows a person at a cheap look.
 
-        1. CenterFace found it in one of its passes, and was sure.
-        2. The mesh finds a face on its points.
-        3. CenterFace finds one in the upright crop, as it is or under some filter.
+        CenterFace found it in one of its passes and was sure, or the mesh finds a face on its points.
 
         Args:
             pixels: uint8 (H, W, 3) RGB.
             group: The best box first.
-            thoroughly: Whether the filters are tried: they must be before anybody is said to be no person.
+
+        Raises:
+            CheckFailed: a model gave no usable answer.
+        """
+        return self._sure_pass(group) or self._presence(pixels, group) >= self._limits.face_human_presence
+
+    def shows(self, pixels: Pixels, group: Sequence[Candidate]) -> bool:
+        """Whether CenterFace finds a person in the upright crop, as it is or under some filter.
+
+        Of boxes too small to recognise anybody it must be surer: in a few pixels much looks like a face, and
+        nothing hangs on it.
+
+        Args:
+            pixels: uint8 (H, W, 3) RGB.
+            group: The best box first.
 
         Raises:
             CheckFailed: a model gave no usable answer.
         """
         limits = self._limits
-        if any(
-            one.detector is Detector.CENTERFACE and one.score >= limits.face_human_centre for one in group
-        ):
-            return True
-        points = group[0].landmarks
-        if self._mesh.presence(pixels, points) >= limits.face_human_presence:
-            return True
-        crop = _upright(pixels, points, _CROP_SIDE, _CROP_ZOOM)
-        shown = _shown(crop) if thoroughly else iter((crop,))
-        return any(self._likeness(each) >= limits.face_human_likeness for each in shown)
+        small = width_of(group) < limits.face_recognisable_width
+        least = limits.face_human_likeness_small if small else limits.face_human_likeness
+        crop = _upright(pixels, group[0].landmarks, _CROP_SIDE, _CROP_ZOOM)
+        return any(self._likeness(shown) >= least for shown in _shown(crop))
+
+    def vouches(self, pixels: Pixels, group: Sequence[Candidate]) -> bool:
+        """Whether both the mesh and CenterFace find a person's face where few passes found a box.
+
+        Args:
+            pixels: uint8 (H, W, 3) RGB.
+            group: The best box first.
+
+        Raises:
+            CheckFailed: a model gave no usable answer.
+        """
+        if self._presence(pixels, group) < self._limits.face_human_presence:
+            return False
+        crop = _upright(pixels, group[0].landmarks, _CROP_SIDE, _CROP_ZOOM)
+        return self._sure_pass(group) or self._likeness(crop) >= self._limits.face_human_likeness
+
+    def _sure_pass(self, group: Sequence[Candidate]) -> bool:
+        """Whether a pass of CenterFace found it and was sure."""
+        least = self._limits.face_human_centre
+        return any(one.detector is Detector.CENTERFACE and one.score >= least for one in group)
+
+    def _presence(self, pixels: Pixels, group: Sequence[Candidate]) -> float:
+        """The mesh's logit on the best box's points."""
+        return self._mesh.presence(pixels, group[0].landmarks)
 
     def _likeness(self, crop: Pixels) -> float:
         """CenterFace's best score for a face where the crop must have it."""
@@ -142,15 +177,15 @@ def _upright(pixels: Pixels, points: NDArray[np.float32], side: int, zoom: float
 def _shown(crop: Pixels) -> Iterator[Pixels]:
     """The crop under the filters that the passes see through."""
     even = stretched(crop)
-    filters: tuple[Callable[[Pixels], Pixels], ...] = (
-        lambda shown: shown,
-        lambda shown: np.asarray(cv2.GaussianBlur(shown, (0, 0), 2.0), dtype=np.uint8),
-        lambda shown: np.asarray(cv2.medianBlur(shown, 5), dtype=np.uint8),
-    )
-    yield crop
-    for each in filters:
-        yield each(even)
-        yield 255 - each(even)
+    blurred = cv2.GaussianBlur(even, (0, 0), 2.0)
+    smooth = cv2.medianBlur(even, 5)
+    square = np.ones((5, 5), np.uint8)
+    without_bright = cv2.GaussianBlur(cv2.morphologyEx(even, cv2.MORPH_OPEN, square), (0, 0), 1.5)
+    without_dark = cv2.GaussianBlur(cv2.morphologyEx(even, cv2.MORPH_CLOSE, square), (0, 0), 1.5)
+    for shown in (crop, even, blurred, smooth, without_bright, without_dark):
+        yield np.asarray(shown, dtype=np.uint8)
+    for shown in (even, blurred, smooth):
+        yield 255 - np.asarray(shown, dtype=np.uint8)
 
 
 def _scaled(picture: Pixels) -> NDArray[np.float32]:

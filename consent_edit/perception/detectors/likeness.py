@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consent_edit.perception.detectors.human import FaceMesh
-from consent_edit.perception.detectors.merging import Candidate, kinds_of
+from consent_edit.perception.detectors.merging import Candidate, kinds_of, overlap
 from consent_edit.perception.embedding import FirstEmbedder
 from consent_edit.thresholds import Thresholds
 
@@ -54,24 +54,36 @@ class Likeness:
             return False
         return float(self._row(a) @ self._row(b)) >= self._limits.face_merge_likeness
 
-    def presence(self, one: Candidate) -> float:
-        """The mesh's logit for a box, as it is or inverted: the surer of both."""
-        if one not in self._presences:
-            self._presences[one] = self._mesh.presence(self._pixels, one.landmarks)
-        return self._presences[one]
-
     def _echo(self, stronger: Sequence[Candidate], weaker: Sequence[Candidate]) -> bool:
-        """Whether nothing shows a second face: few kinds of pass, no high score, and no face on its points.
+        """Whether nothing shows a second face: few kinds of pass, no high score, no clear face on it.
 
-        Scores of turned views do not count: YuNet reads an upright face lying on its side as one at up to .85.
+        Turned and inverted views read an upright face as another one, with scores up to .89: of theirs more
+        is asked. Points that are nearly right still give the mesh a good part of the face. A face that is
+        covered up explains nothing: an echo must be less of a face than what it echoes.
         """
         limits = self._limits
-        return (
-            kinds_of(stronger) > kinds_of(weaker)
-            and kinds_of(weaker) < limits.face_apart_kinds
-            and max((one.score for one in weaker if not one.turned), default=0.0) < limits.face_apart_score
-            and self.presence(weaker[0]) < limits.face_apart_presence
-        )
+        if kinds_of(weaker) >= min(kinds_of(stronger), limits.face_apart_kinds):
+            return False
+        for one in weaker:
+            sure = limits.face_apart_score_wrong_way if one.wrong_way else limits.face_apart_score
+            if one.score >= sure:
+                return False
+        if overlap(stronger[0].corners, weaker[0].corners) > limits.face_echo_overlap:
+            return True
+        here = self._presence(weaker)
+        return here < min(limits.face_apart_presence, self._presence(stronger))
+
+    def _presence(self, group: Sequence[Candidate]) -> float:
+        """The mesh's logit on the points of a group, shown as the passes that found it were."""
+        one = group[0]
+        if one not in self._presences:
+            self._presences[one] = self._mesh.presence(
+                self._pixels,
+                one.landmarks,
+                as_is=any(not member.inverted for member in group),
+                inverted=any(member.inverted for member in group),
+            )
+        return self._presences[one]
 
     def _row(self, one: Candidate) -> NDArray[np.float32]:
         """The unit mean of a box's views."""

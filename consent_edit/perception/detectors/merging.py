@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consent_edit.perception.detectors.found import Found
-from consent_edit.perception.passes import Detector
+from consent_edit.perception.passes import Detector, DetectorPass
 from consent_edit.thresholds import Thresholds
 
 # Points synthesised from four (BlazeFace) or read off a coarse map (CenterFace) stand for a face only when
@@ -26,19 +26,33 @@ class Candidate:
         corners: float32 (2, 2): left and top, right and bottom.
         landmarks: float32 (5, 2), ArcFace order.
         score: 0 to 1; of one family comparable, between families not.
-        name: The pass's name.
-        kind: The pass's family and kind of view.
-        detector: The pass's family.
-        turned: Whether the pass turned the picture.
+        source: The pass that found it.
     """
 
     corners: NDArray[np.float32]
     landmarks: NDArray[np.float32]
     score: float
-    name: str
-    kind: str
-    detector: Detector
-    turned: bool
+    source: DetectorPass
+
+    @property
+    def name(self) -> str:
+        """The pass's name."""
+        return self.source.name
+
+    @property
+    def detector(self) -> Detector:
+        """The pass's family."""
+        return self.source.detector
+
+    @property
+    def inverted(self) -> bool:
+        """Whether the pass inverted the picture."""
+        return self.source.view.inverted
+
+    @property
+    def wrong_way(self) -> bool:
+        """Whether the pass turned or inverted the picture: most pictures are then shown wrongly."""
+        return self.inverted or not self.source.view.upright
 
     @property
     def side(self) -> float:
@@ -47,8 +61,8 @@ class Candidate:
 
     @property
     def rank(self) -> float:
-        """How far its box and points may stand for the face: the score, by how exact the family's points are."""
-        return self.score * _TRUST_IN_POINTS[self.detector]
+        """How far it may stand for the face: its score, by how exact the family's points are."""
+        return self.score * _TRUST_IN_POINTS[self.source.detector]
 
 
 def overlap(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
@@ -80,24 +94,49 @@ def strongest(found: Found, limits: Thresholds) -> NDArray[np.intp]:
     return np.array(kept, dtype=np.intp)
 
 
-def coincide(a: Candidate, b: Candidate, limits: Thresholds) -> bool:
-    """Whether two boxes practically lie on each other: the same face whoever it is.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Places:
+    """Where boxes lie, one row a box.
 
-    Judged by the boxes, or by the middle and the spread of the five points: families draw their boxes
-    differently, and a turned view may read an upright face upside down.
+    Attributes:
+        corners: float32 (n, 2, 2).
+        middles: float32 (n, 2): the middle of the five points.
+        spreads: float32 (n,): root mean square distance of the points from it.
     """
-    if overlap(a.corners, b.corners) > limits.face_coincide_overlap:
-        return True
-    middle_a, middle_b = a.landmarks.mean(axis=0), b.landmarks.mean(axis=0)
-    spread_a, spread_b = _spread(a, middle_a), _spread(b, middle_b)
-    large, small = max(spread_a, spread_b), min(spread_a, spread_b)
-    near = float(np.hypot(*(middle_a - middle_b))) < limits.face_coincide_offset * small
-    return near and large < limits.face_coincide_size_ratio * small
+
+    corners: NDArray[np.float32]
+    middles: NDArray[np.float32]
+    spreads: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, boxes: Sequence[Candidate]) -> _Places:
+        points = np.stack([one.landmarks for one in boxes])
+        middles = points.mean(axis=1)
+        distances = ((points - middles[:, None]) ** 2).sum(axis=2).mean(axis=1)
+        return cls(np.stack([one.corners for one in boxes]), middles, np.maximum(np.sqrt(distances), 1e-6))
+
+    def coinciding(self, rows: NDArray[np.intp], row: int, limits: Thresholds) -> NDArray[np.bool_]:
+        """Which of some rows practically lie on one row: the same face whoever it is.
+
+        Judged by the boxes, or by the middle and the spread of the five points: families draw their boxes
+        differently, and a turned view may read an upright face upside down.
+        """
+        box, others = self.corners[row], self.corners[rows]
+        low, high = np.maximum(others[:, 0], box[0]), np.minimum(others[:, 1], box[1])
+        inner = np.clip(high - low, 0, None).prod(axis=1)
+        both = (others[:, 1] - others[:, 0]).prod(axis=1) + (box[1] - box[0]).prod() - inner
+        large = np.maximum(self.spreads[rows], self.spreads[row])
+        small = np.minimum(self.spreads[rows], self.spreads[row])
+        offset = self.middles[rows] - self.middles[row]
+        near = np.hypot(offset[:, 0], offset[:, 1]) < limits.face_coincide_offset * small
+        alike = large < limits.face_coincide_size_ratio * small
+        covering = inner > limits.face_coincide_overlap * np.maximum(both, 1e-9)
+        return np.asarray(covering | (near & alike), dtype=np.bool_)
 
 
-def _spread(one: Candidate, middle: NDArray[np.float32]) -> float:
-    """Root mean square distance of the five points from their middle, pixels."""
-    return max(float(np.sqrt(((one.landmarks - middle) ** 2).sum(axis=1).mean())), 1e-6)
+def coincide(a: Candidate, b: Candidate, limits: Thresholds) -> bool:
+    """Whether two boxes practically lie on each other."""
+    return bool(_Places.of((a, b)).coinciding(np.array([0]), 1, limits)[0])
 
 
 def same_place(a: Candidate, b: Candidate, limits: Thresholds) -> bool:
@@ -132,21 +171,11 @@ def merged(
     Returns:
         Groups, strongest first; in each the best ranked box first.
     """
-    groups: list[list[Candidate]] = []
-    for one in sorted(found, key=lambda item: -item.rank):
-        home = next((group for group in groups if coincide(group[0], one, limits)), None)
-        if home is None:
-            groups.append([one])
-        else:
-            home.append(one)
+    groups = _coinciding_groups(sorted(found, key=lambda item: -item.rank), limits)
     faces: list[list[Candidate]] = []
     for group in sorted(groups, key=lambda each: -_strength(each)):
         home = next(
-            (
-                face
-                for face in faces
-                if same_place(face[0], group[0], limits) and same_person(face, group)
-            ),
+            (face for face in faces if same_place(face[0], group[0], limits) and same_person(face, group)),
             None,
         )
         if home is None:
@@ -156,9 +185,31 @@ def merged(
     return faces
 
 
+def _coinciding_groups(ranked: Sequence[Candidate], limits: Thresholds) -> list[list[Candidate]]:
+    """Step 1: each box, best ranked first, joins the first group on whose first box it lies."""
+    if not ranked:
+        return []
+    places = _Places.of(ranked)
+    firsts = np.empty(len(ranked), dtype=np.intp)
+    groups: list[list[Candidate]] = []
+    for row, one in enumerate(ranked):
+        homes = np.flatnonzero(places.coinciding(firsts[: len(groups)], row, limits))
+        if homes.size:
+            groups[homes[0]].append(one)
+        else:
+            firsts[len(groups)] = row
+            groups.append([one])
+    return groups
+
+
 def kinds_of(group: Sequence[Candidate]) -> int:
     """How many kinds of pass found a group."""
-    return len({member.kind for member in group})
+    return len({member.source.kind for member in group})
+
+
+def width_of(group: Sequence[Candidate]) -> float:
+    """Width of the widest box of a group in pixels, so that doubt counts as recognisable."""
+    return max(float(member.corners[1, 0] - member.corners[0, 0]) for member in group)
 
 
 def _strength(group: Sequence[Candidate]) -> float:

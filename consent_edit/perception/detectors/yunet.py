@@ -90,9 +90,7 @@ class YuNet:
             points.append((five + cell[:, None]) * stride)
             scores.append(np.sqrt(np.clip(certain[index], 0, 1)))
         shift = np.array(origin, np.float32)
-        return Found(
-            np.concatenate(corners) + shift, np.concatenate(points) + shift, np.concatenate(scores)
-        )
+        return Found(np.concatenate(corners) + shift, np.concatenate(points) + shift, np.concatenate(scores))
 
 
 def _starts(length: int) -> range:

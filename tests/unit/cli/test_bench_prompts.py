@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -63,7 +64,7 @@ def test_counts_are_right(labelled: Path) -> None:
 def test_the_command_prints_json(labelled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With --json the report is one JSON object on standard output."""
     report = bench_prompts(labelled, reader=Parrot())
-    monkeypatch.setattr(module, "bench_prompts", lambda path, failures: report)
+    monkeypatch.setattr(module, "bench_prompts", lambda path, failures, plot: report)
     app = Typer()
     app.command()(module.prompts)
     result = CliRunner().invoke(app, [str(labelled), "--json"])
@@ -86,3 +87,63 @@ def test_a_file_of_another_form_is_refused(tmp_path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ArgumentRejected):
         bench_prompts(path, reader=Parrot())
+
+
+class Chancy(Parrot):
+    """Also says how likely a text is exposing."""
+
+    def exposing_chance(self, text: str) -> float:
+        return {"calm": 0.1, "revealing": 0.6, "undetermined": 1.0, "sexual": 0.9}[text]
+
+
+def test_disguised_prompts_are_counted_by_disguise(tmp_path: Path) -> None:
+    """A line may name its disguise; disguises have figures of their own, plain lines have none."""
+    path = tmp_path / "tricks.jsonl"
+    lines = [
+        {"prompt": "sexual", "language": "en", "label": "sexual", "trick": "leet"},
+        {"prompt": "calm", "language": "en", "label": "sexual", "trick": "leet"},
+        {"prompt": "calm", "language": "en", "label": "ordinary"},
+    ]
+    path.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    report = bench_prompts(path, reader=Parrot())
+    assert {name: (f.caught, f.exposing) for name, f in report.tricks.items()} == {"leet": (1, 2)}
+
+
+@pytest.mark.parametrize(
+    ("hits", "trials", "interval"),
+    [(0, 0, (0.0, 1.0)), (0, 100, (0.0, 0.037)), (50, 100, (0.4038, 0.5962)), (100, 100, (0.963, 1.0))],
+)
+def test_wilson_intervals_are_the_published_ones(
+    hits: int, trials: int, interval: tuple[float, float]
+) -> None:
+    """The 95 % Wilson interval of a share, also at its ends."""
+    assert module.wilson(hits, trials) == pytest.approx(interval, abs=2e-4)
+
+
+def test_a_curve_goes_from_nothing_to_everything() -> None:
+    """Lowering the threshold refuses and catches more, from nothing to all; no curve without both kinds."""
+    curve = module.curve_of([0.1, 0.4], [0.4, 0.9])
+    assert curve == [(0.0, 0.0), (0.0, 0.5), (0.5, 1.0), (1.0, 1.0)]
+    assert module.curve_of([], [0.4]) == []
+
+
+def test_curves_are_drawn(labelled: Path, tmp_path: Path) -> None:
+    """The plot is a PNG."""
+    pytest.importorskip("matplotlib")
+    plot = tmp_path / "curve.png"
+    bench_prompts(labelled, reader=Chancy(), plot=plot)
+    assert plot.read_bytes().startswith(b"\x89PNG")
+
+
+def test_curves_need_chances_and_a_place(
+    labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader without chances, a folder that is not there, and a missing matplotlib are bad input."""
+    with pytest.raises(ArgumentRejected):
+        bench_prompts(labelled, reader=Parrot(), plot=tmp_path / "curve.png")
+    with pytest.raises(ArgumentRejected):
+        bench_prompts(labelled, reader=Chancy(), plot=tmp_path / "nowhere" / "curve.png")
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(ArgumentRejected) as caught:
+        bench_prompts(labelled, reader=Chancy(), plot=tmp_path / "curve.png")
+    assert "bench" in caught.value.remedy

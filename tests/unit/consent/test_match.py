@@ -8,7 +8,14 @@ from consent_world import STRICT, face, unit, views
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consent_edit.consent.match import MatchOutcome, Probe, identity, match_faces
+from consent_edit.consent.match import (
+    MatchOutcome,
+    Probe,
+    accepted_by_all,
+    identity,
+    match_faces,
+    roles_without_template,
+)
 from consent_edit.errors import CheckFailed
 from consent_edit.vocabulary import IdentityKept
 
@@ -93,11 +100,65 @@ def test_unusable_templates_match_nobody(template: np.ndarray | None) -> None:
     assert identity(probe(), reference, STRICT) is IdentityKept.UNDETERMINED
 
 
+KEEPING = {FIRST: STRICT[FIRST] - 0.05, SECOND: STRICT[SECOND] - 0.05}
+
+
+def kept(first: float, second: float, of: dict[str, np.ndarray] = HER, **options: object) -> IdentityKept:
+    """What becomes of a face at these cosines from somebody's templates, at her place."""
+    return identity(probe(first, second, of=of), HER, STRICT, KEEPING, **options)
+
+
 def test_identity_says_how_far_a_face_was_moved() -> None:
-    """All embedders accept: same; some: altered; none: foreign."""
-    assert identity(probe(), HER, STRICT) is IdentityKept.SAME
-    assert identity(probe(0.98, 0.5), HER, STRICT) is IdentityKept.ALTERED
-    assert identity(probe(of=HIM), HER, STRICT) is IdentityKept.FOREIGN
+    """Every embedder matches: same; every one still keeps it: altered; else foreign."""
+    worn = (STRICT[FIRST] - 0.03, STRICT[SECOND] - 0.03)
+    assert kept(0.98, 0.98) is IdentityKept.SAME
+    assert kept(0.98, worn[1]) is IdentityKept.ALTERED
+    assert kept(worn[0], 0.98) is IdentityKept.ALTERED
+    assert kept(*worn) is IdentityKept.ALTERED
+    assert kept(0.98, 0.98, of=HIM) is IdentityKept.FOREIGN
+
+
+@pytest.mark.parametrize(("first", "second"), [(0.98, 0.2), (0.2, 0.98)])
+def test_one_embedder_fooled_at_the_output_keeps_nobody(first: float, second: float) -> None:
+    """A stranger's face bent until one embedder takes it for hers is foreign, not altered."""
+    assert kept(first, second) is IdentityKept.FOREIGN
+
+
+def test_a_worn_face_that_somebody_else_presented_could_claim_is_nobodys() -> None:
+    """Between two people who both consented the laxer thresholds decide nothing."""
+    worn = (STRICT[FIRST] - 0.03, STRICT[SECOND] - 0.03)
+    assert kept(*worn, others=[HIM]) is IdentityKept.ALTERED
+    assert kept(*worn, others=[HIM, dict(HER)]) is IdentityKept.FOREIGN
+    assert kept(0.98, 0.98, others=[dict(HER)]) is IdentityKept.SAME
+
+
+def test_without_laxer_thresholds_nothing_is_kept_that_does_not_match() -> None:
+    """A role for which nothing laxer is measured is kept where it matches; tighter keeping holds for both."""
+    worn = probe(0.98, STRICT[SECOND] - 0.03)
+    assert identity(worn, HER, STRICT) is IdentityKept.FOREIGN
+    assert identity(worn, HER, STRICT, {FIRST: 0.1}) is IdentityKept.FOREIGN
+    assert identity(probe(), HER, STRICT, {FIRST: 0.99, SECOND: 0.99}) is IdentityKept.FOREIGN
+
+
+def test_an_added_embedder_must_accept_too_and_its_template_be_there() -> None:
+    """AND for matching: a third role refuses what the two accept, and a credential without its template."""
+    third, limits = "operator-house-embedding", STRICT | {"operator-house-embedding": 0.4}
+    own = unit(9, 32)
+    her = HER | {third: own}
+    near, far = views(own, 0.9), views(own, 0.1)
+    seen = {FIRST: views(HER[FIRST], 0.98), SECOND: views(HER[SECOND], 0.98)}
+    (yes,) = match_faces([Probe(seen | {third: near})], [her], limits)
+    (no,) = match_faces([Probe(seen | {third: far})], [her], limits)
+    (old,) = match_faces([Probe(seen | {third: near})], [HER], limits)
+    assert (yes.outcome, no.outcome, old.outcome) == (
+        MatchOutcome.MATCHED,
+        MatchOutcome.NONE,
+        MatchOutcome.NONE,
+    )
+    assert roles_without_template(her, limits) == frozenset()
+    assert roles_without_template(HER, limits) == {third}
+    assert roles_without_template(her | {third: 10 * own}, limits) == {third}
+    assert identity(Probe(seen | {third: near}), HER, limits) is IdentityKept.UNDETERMINED
 
 
 @pytest.mark.parametrize(
@@ -116,6 +177,15 @@ def test_matching_without_two_real_thresholds_is_an_error(thresholds: dict[str, 
         match_faces([probe()], [HER], thresholds)
     with pytest.raises(CheckFailed):
         identity(probe(), HER, thresholds)
+    with pytest.raises(CheckFailed):
+        accepted_by_all(probe(), HER, thresholds)
+
+
+def test_a_laxer_threshold_that_accepts_everybody_is_an_error() -> None:
+    """Keeping has the same bounds as matching: a cosine above 0."""
+    for value in (0.0, -1.0, float("nan")):
+        with pytest.raises(CheckFailed):
+            identity(probe(), HER, STRICT, {FIRST: value})
 
 
 @settings(max_examples=60, deadline=None)

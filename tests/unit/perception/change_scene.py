@@ -17,6 +17,8 @@ from consent_edit.perception.observation import (
     ImageObservation,
     PictureExposure,
 )
+from consent_edit.perception.touched import judged
+from consent_edit.thresholds import load_thresholds
 from consent_edit.vocabulary import Exposure, PersonKind, Recognisable
 
 FACE = Box(179, 63, 90, 111)
@@ -60,12 +62,13 @@ def compared(meter, before, after, faces=None, bodies=(), after_faces=None):
     scale = (after.shape[1] / before.shape[1], after.shape[0] / before.shape[0])
     moved = tuple(face_at(one.box.scaled(*scale), one.landmarks * np.array(scale)) for one in faces)
     shown = tuple(BodyObservation(one.box.scaled(*scale), one.score, one.signs) for one in bodies)
-    return meter.compare(
+    laid = meter.lay(
         CanonicalImage.of(np.ascontiguousarray(before)),
         CanonicalImage.of(np.ascontiguousarray(after)),
         observed(before, faces, bodies),
         observed(after, moved if after_faces is None else after_faces, shown),
     )
+    return judged(laid, load_thresholds())
 
 
 def jpeg(picture, quality=90):

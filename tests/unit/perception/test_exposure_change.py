@@ -140,10 +140,13 @@ def test_face_that_became_a_body_keeps_its_past(limits):
 
 def test_two_faces_at_one_place_do_not_share_a_lenient_past(limits):
     """The nearest box takes the past; the other, beside it, has none of somebody further off."""
-    beside = Box(LEFT.x + 90, LEFT.y, 100, 120)
     before = seen([(LEFT, reading(0.3))], picture=0.01)
-    after = seen([(LEFT, reading(0.3)), (beside, reading(0.3))], picture=0.01)
-    assert changes(before, after, limits)[0] == (SAME, MORE)
+    for offset in (55, 90):
+        beside = Box(LEFT.x + offset, LEFT.y, 100, 120)
+        after = seen([(LEFT, reading(0.3)), (beside, reading(0.3))], picture=0.01)
+        assert changes(before, after, limits)[0] == (SAME, MORE)
+    far = seen([(beside, reading(0.3))], picture=0.01)
+    assert changes(before, far, limits)[0] == (MORE,)
 
 
 def test_picture_as_a_whole_counts_by_itself(limits):

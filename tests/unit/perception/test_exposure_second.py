@@ -36,7 +36,7 @@ def text(words: str) -> str:
 
 def small_network(*, op: str = "_FusedConv2D", fused=("BiasAdd", "Relu6"), extra: int = 0):
     """A network of the published form: one convolution, mean, a layer of five and softmax."""
-    shapes = {"kernel": [3, 3, 3, 2], "bias": [2], "layer": [2, 5], "layer_bias": [5]}
+    shapes = {"kernel": [3, 3, 3, 8], "bias": [8], "layer": [8, 5], "layer_bias": [5]}
     options = {
         "strides": {"list": {"i": ["1", "2", "2", "1"]}},
         "padding": {"s": text("SAME")},
@@ -65,7 +65,7 @@ def small_network(*, op: str = "_FusedConv2D", fused=("BiasAdd", "Relu6"), extra
     }
     count = sum(int(np.prod(shape)) for shape in shapes.values()) + extra
     data = np.random.default_rng(1).integers(0, 256, count, dtype=np.uint8)
-    return script(graph), [packed(data[:40].tobytes()), packed(data[40:].tobytes())], data
+    return script(graph), [packed(data[:100].tobytes()), packed(data[100:].tobytes())], data
 
 
 def script(graph) -> bytes:
@@ -84,14 +84,14 @@ def packed(data: bytes) -> bytes:
 def by_hand(data, pixels):
     """The same network, written out."""
     values = data.astype(np.float64) * np.float32(0.004) - 0.5
-    kernel, bias, layer, layer_bias = np.split(values, [54, 56, 66])
-    kernel = kernel.reshape(3, 3, 3, 2)
+    kernel, bias, layer, layer_bias = np.split(values, [216, 224, 264])
+    kernel = kernel.reshape(3, 3, 3, 8)
     padded = np.pad(pixels, ((0, 1), (0, 1), (0, 0)))
-    total = np.zeros((112, 112, 2))
+    total = np.zeros((112, 112, 8))
     for row in range(3):
         for column in range(3):
             total += padded[row : row + 224 : 2, column : column + 224 : 2] @ kernel[row, column]
-    scores = np.clip(total + bias, 0, 6).mean(axis=(0, 1)) @ layer.reshape(2, 5) + layer_bias
+    scores = np.clip(total + bias, 0, 6).mean(axis=(0, 1)) @ layer.reshape(8, 5) + layer_bias
     shares = np.exp(scores - scores.max())
     return shares / shares.sum()
 

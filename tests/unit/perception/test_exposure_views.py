@@ -69,19 +69,25 @@ def test_fixed_views_are_the_same_for_every_picture_of_a_size():
 @pytest.mark.parametrize(("way", "turns"), [((0, 1), 0), ((0, -1), 2), ((1, 0), 3), ((-1, 0), 1)])
 def test_body_is_looked_for_where_the_face_says_it_is(way, turns):
     """Somebody upside down or lying is cut along the body, and turned upright before being read."""
-    person = face(480, 480, way=way)
-    whole, torso = views(person)
+    person = face(950, 950, 100, way=way)
+    whole, torso = views(person, width=2000, height=2000)
     assert (whole.name, torso.name) == (BODY, TORSO)
     assert (whole.turns, torso.turns) == (turns, turns)
-    chest = Box(490 + 80 * way[0], 490 + 80 * way[1], 20, 20)
-    hips = Box(490 + 170 * way[0], 490 + 170 * way[1], 20, 20)
-    assert all(covers(view, box) for view in (whole, torso) for box in (chest, hips))
-    assert covers(whole, person.box)
-    pixels = np.zeros((1000, 1000, 3), np.uint8)
-    pixels[480:520, 480:520] = 255
+    chest = Box(975 + 200 * way[0], 975 + 200 * way[1], 50, 50)
+    hips = Box(975 + 425 * way[0], 975 + 425 * way[1], 50, 50)
+    assert all(covers(view, box, 2000, 2000) for view in (whole, torso) for box in (chest, hips))
+    assert covers(whole, person.box, 2000, 2000)
+    pixels = np.zeros((2000, 2000, 3), np.uint8)
+    pixels[950:1050, 950:1050] = 255
     upright = whole.cut(pixels)
     assert upright.shape[0] > upright.shape[1]
     assert upright[: upright.shape[0] // 3].any() and not upright[upright.shape[0] // 2 :].any()
+
+
+def test_torso_is_looked_at_where_the_body_is_seen_small():
+    """Somebody whose whole body the models see at more than half its scale needs no second crop."""
+    assert [view.name for view in views(face(480, 100, 80))] == [BODY]
+    assert [view.name for view in views(face(480, 100, 95))] == [BODY, TORSO]
 
 
 def test_box_that_few_passes_support_is_not_turned():

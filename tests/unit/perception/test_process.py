@@ -196,8 +196,9 @@ def test_models_missing_altogether_are_each_named_across_the_process_and_found_o
             IMAGE_ORDER, CheckOutcome.MISSING
         )
         assert seen.exposure.picture.value is Exposure.UNDETERMINED
-        for role in ROLE_CHECK:
-            (tmp_path / image_store.lock.entry(role).file).symlink_to(image_store.find(role))
+        for entry in image_store.lock.model:
+            if not entry.optional:
+                (tmp_path / entry.file).symlink_to(image_store.find(entry.role))
         seen = perception.observe_image(IMAGE)
         assert all(run.outcome is CheckOutcome.RAN for run in seen.checks)
 

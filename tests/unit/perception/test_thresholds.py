@@ -93,3 +93,13 @@ def test_tighter_always_means_more_is_refused(name, tighter):
     assert getattr(load_thresholds(tightened={name: shipped + step}), name) == shipped + step
     with pytest.raises(ArgumentRejected):
         load_thresholds(tightened={name: shipped - step})
+
+
+def test_keeping_asks_less_than_matching_of_every_embedder():
+    """An output face may be worn down a little, by its own pair of numbers, which can be tightened alone."""
+    shipped = load_thresholds()
+    assert shipped.keeping.keys() == shipped.matching.keys()
+    assert all(shipped.keeping[role] < shipped.matching[role] for role in shipped.matching)
+    tightened = load_thresholds(tightened={"identity_face_embedding": 0.9})
+    assert tightened.keeping["face-embedding"] == 0.9
+    assert tightened.matching == shipped.matching

@@ -1,4 +1,4 @@
-"""A computation of fixed shape, recorded once as a CUDA graph and replayed; as it is where there is no CUDA."""
+"""A computation of fixed shape, recorded once as a CUDA graph and replayed; plain where there is no CUDA."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ Computation: TypeAlias = Callable[[Tensor], dict[str, Tensor]]
 
 _WARM_UPS: Final = 3
 _SHAPES: Final = 16
-"""Most shapes that stay recorded; each holds the memory of its values."""
 
 
 class Mode(StrEnum):
@@ -44,7 +43,7 @@ def record(compute: Computation, example: Tensor) -> Computation:
         RuntimeError: CUDA cannot record it.
     """
     held = example.clone()
-    side = torch.cuda.Stream(device=example.device)
+    side = torch.cuda.Stream(device=example.device)  # type: ignore[no-untyped-call]
     side.wait_stream(torch.cuda.current_stream(example.device))
     with torch.cuda.stream(side):
         for _ in range(_WARM_UPS):
@@ -68,15 +67,21 @@ class Recorded:
     Args:
         compute: The computation.
         recorder: Records it; a test's own where there is no CUDA.
+        most: Shapes that stay recorded; each holds the memory of its values.
 
     Attributes:
         modes: Shape -> how it is computed.
     """
 
     def __init__(
-        self, compute: Computation, recorder: Callable[[Computation, Tensor], Computation] = record
+        self,
+        compute: Computation,
+        recorder: Callable[[Computation, Tensor], Computation] = record,
+        *,
+        most: int = _SHAPES,
     ) -> None:
         self._compute = compute
+        self._most = most
         self._recorder = recorder
         self._kept: OrderedDict[tuple[int, ...], Computation] = OrderedDict()
         self.modes: dict[tuple[int, ...], Mode] = {}
@@ -102,7 +107,7 @@ class Recorded:
             return self._compute
         self._kept[shape] = recorded
         self.modes[shape] = Mode.RECORDED
-        if len(self._kept) > _SHAPES:
+        if len(self._kept) > self._most:
             old, _ = self._kept.popitem(last=False)
             del self.modes[old]
         return recorded

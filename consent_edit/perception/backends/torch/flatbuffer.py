@@ -1,4 +1,4 @@
-"""Reads a LiteRT file: tables of a flatbuffer, no schema compiler and no package needed for the few we use."""
+"""Reads a LiteRT file: tables of a flatbuffer; no schema compiler is needed for the few we use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from consent_edit.errors import ModelUnavailable
 from consent_edit.perception.backends.torch.graph import unreadable
 
-_TYPES: Final = {0: np.dtype("<f4"), 1: np.dtype("<f2"), 2: np.dtype("<i4")}
+_TYPES: Final = {0: "<f4", 1: "<f2", 2: "<i4"}
 _INDEX_TYPES: Final = {1: "<i4", 2: "<u2", 3: "<u1"}
 _DENSE, _SPARSE = 0, 1
 
@@ -115,7 +115,7 @@ def read_file(data: bytes) -> LiteRtFile:
     """The graph of a ``.tflite`` file.
 
     Raises:
-        ModelUnavailable: it is not such a file, or has more than one graph or a type of weight not known here.
+        ModelUnavailable: it is no such file, has more than one graph, or weights of a type not known here.
     """
     try:
         if data[4:8] != b"TFL3":
@@ -144,7 +144,7 @@ def _tensor(table: Table, buffers: list[Table]) -> LiteRtTensor:
     raw = buffers[table.number(2, "<I")].numbers(0, "<u1")
     constant: NDArray[np.generic] | None = None
     if raw.size:
-        values = raw.view(np.uint8).view(_TYPES[table.number(1, "<b")])
+        values = np.frombuffer(raw.tobytes(), _TYPES[table.number(1, "<b")])
         sparsity = table.table(6)
         constant = values.reshape(shape) if sparsity is None else _densified(values, shape, sparsity)
     return LiteRtTensor(table.text(3), shape, constant)

@@ -1,4 +1,4 @@
-"""From a LiteRT graph to torch: exactly the operations our files use; values stay rows by columns by channels."""
+"""From a LiteRT graph to torch: exactly the operations our files use; channels stay last."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from consent_edit.perception.backends.torch.flatbuffer import LiteRtFile, LiteRtNode, Table, read_file
 from consent_edit.perception.backends.torch.graph import Operation, Step, TorchGraph, unreadable
-from consent_edit.perception.backends.torch.onnx_graph import padded, same_pads
+from consent_edit.perception.backends.torch.windows import padded, same_pads
 
 Constants: TypeAlias = Sequence[NDArray[np.generic] | None]
 
@@ -48,7 +48,8 @@ def read_litert(data: bytes) -> TorchGraph:
         else:
             steps.append(_step(node, weights))
     floats = {
-        name: value.astype(np.float32) if value.dtype.kind == "f" else value for name, value in weights.items()
+        name: value.astype(np.float32) if value.dtype.kind == "f" else value
+        for name, value in weights.items()
     }
     source = file.tensors[file.inputs[0]]
     return TorchGraph(

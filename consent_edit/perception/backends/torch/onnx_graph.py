@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from consent_edit.perception.backends.onnx import prepared_graph
 from consent_edit.perception.backends.torch.graph import Operation, Step, TorchGraph, unreadable
+from consent_edit.perception.backends.torch.windows import padded, same_pads
 
 Options: TypeAlias = dict[str, object]
 Constant: TypeAlias = NDArray[np.generic] | None
@@ -117,30 +118,6 @@ def _require(options: Options, name: str, *allowed: object) -> None:
     """
     if name in options and options[name] not in allowed:
         raise ValueError(name)
-
-
-def padded(x: Tensor, pads: Sequence[int], value: float) -> tuple[Tensor, tuple[int, int]]:
-    """Padding of a (n, c, h, w) tensor by top, left, bottom, right; what is even is left to the operation.
-
-    Returns:
-        The tensor, and the rows and columns that the operation still has to add on both sides.
-    """
-    top, left, bottom, right = pads
-    if top == bottom and left == right:
-        return x, (top, left)
-    return functional.pad(x, (left, right, top, bottom), value=value), (0, 0)
-
-
-def same_pads(
-    size: Sequence[int], kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]
-) -> list[int]:
-    """Top, left, bottom, right of SAME padding, the odd one below and right (TensorFlow; SAME_UPPER)."""
-    before, after = [], []
-    for length, side, step, spread in zip(size, kernel, strides, dilations, strict=True):
-        total = max((math.ceil(length / step) - 1) * step + (side - 1) * spread + 1 - length, 0)
-        before.append(total // 2)
-        after.append(total - total // 2)
-    return before + after
 
 
 def _window(options: Options, kernel: Sequence[int]) -> Callable[[Tensor], list[int]]:

@@ -19,7 +19,7 @@ def exact() -> Iterator[None]:
     try:
         with (
             torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False),
-            torch.inference_mode(),
+            torch.no_grad(),
         ):
             yield
     finally:
@@ -37,7 +37,7 @@ def device_of(name: str) -> torch.device:
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError, ValueError) as error:
         raise ModelUnavailable(
             f"torch sees no device {name!r}", remedy="name a device torch sees, or use the CPU backend"
         ) from error

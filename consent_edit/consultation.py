@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from consent_edit.consent.status.lists import StatusValue
 from consent_edit.consent.verify import ConsentQuery, ConsentResult, verify_presentation
@@ -82,8 +82,15 @@ def standing(operator: Operator, consents: Sequence[ConsentResult], *snapshots: 
 
 
 def strictest(*snapshots: Snapshot) -> dict[str, float]:
-    """Embedder role -> the highest cosine any of the snapshots asks for."""
-    roles = {role for snapshot in snapshots for role in snapshot.thresholds.matching}
-    return {
-        role: max(snapshot.thresholds.matching.get(role, 1.0) for snapshot in snapshots) for role in roles
-    }
+    """Embedder role -> the highest cosine any of the snapshots asks for of a match."""
+    return _highest([snapshot.thresholds.matching for snapshot in snapshots])
+
+
+def strictest_keeping(*snapshots: Snapshot) -> dict[str, float]:
+    """Embedder role -> the highest cosine any of the snapshots asks for of an edited face."""
+    return _highest([snapshot.thresholds.keeping for snapshot in snapshots])
+
+
+def _highest(asked: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Role -> the highest value; a role that one of them lacks can accept nobody."""
+    return {role: max(one.get(role, 1.0) for one in asked) for role in set().union(*asked)}

@@ -16,6 +16,7 @@ from consent_edit.intake.canonical import CanonicalImage
 from consent_edit.judgement import Judge
 from consent_edit.operator import Operator, Snapshot
 from consent_edit.perception.observation import Perception
+from consent_edit.perception.operator_checks import with_operator_models
 from consent_edit.perception.process import PerceptionProcess
 from consent_edit.pipelines import runner
 from consent_edit.pipelines.families import classify
@@ -45,7 +46,7 @@ class ConsentEditor:
         self.family = classify(pipeline)
         self.pipeline = pipeline
         self.operator = operator
-        own = PerceptionProcess(limits=lambda: operator.thresholds) if perception is None else perception
+        own = _perception(operator) if perception is None else perception
         self.perception: Perception = own
         self._gate = Gate(operator)
         self._judge = Judge(operator, own)
@@ -145,6 +146,12 @@ class ConsentEditor:
     def close(self) -> None:
         """Stop the perception process; a later edit starts a new one."""
         self.perception.close()
+
+
+def _perception(operator: Operator) -> PerceptionProcess:
+    """The must-run checks in a process of their own, with the operator's models beside them."""
+    build = with_operator_models(operator.models)
+    return PerceptionProcess(build=build, limits=lambda: operator.thresholds)
 
 
 @contextmanager

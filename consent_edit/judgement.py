@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from consent_edit.assembly import Assembled, Objects, assemble_input, assemble_output, measured_operations
-from consent_edit.consultation import first_refusal, read_consents, strictest
+from consent_edit.consultation import first_refusal, read_consents, strictest, strictest_keeping
 from consent_edit.evidence.finish import Candidate
 from consent_edit.gate import Finished
 from consent_edit.intake.canonical import CanonicalImage
@@ -77,6 +77,7 @@ class Judge:
             first_refusal(consents, wider),
             asked | measured,
             thresholds=thresholds,
+            keeping=strictest_keeping(snapshot, current),
             environment=snapshot.trust.environment,
             objects=objects,
         )

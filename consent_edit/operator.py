@@ -13,6 +13,7 @@ from consent_edit.consent.jwe import OpeningKey
 from consent_edit.consent.status.lists import StatusLists
 from consent_edit.consent.trust import TrustList
 from consent_edit.errors import VerificationFailed
+from consent_edit.perception.operator_models import OperatorModels
 from consent_edit.policy.bundle import PolicyBundle
 from consent_edit.policy.decision import Decision
 from consent_edit.policy.policy_file import PolicyFile, in_force
@@ -77,6 +78,8 @@ class Operator:
         receipt_key: Signs receipts.
         opening_keys: Open presentations sealed to this service, the newest first.
         thresholds: Operating thresholds; the pinned ones, or tighter.
+        models: Models of the operator's own, added beside the must-run ones; their embedders join the
+            thresholds here.
         clock: Unix time in whole seconds.
     """
 
@@ -88,6 +91,7 @@ class Operator:
     receipt_key: Ed25519PrivateKey
     opening_keys: tuple[OpeningKey, ...] = field(default=(), repr=False)
     thresholds: Thresholds = field(default_factory=load_thresholds)
+    models: OperatorModels = field(default_factory=OperatorModels)
     clock: Callable[[], int] = unix_now
     jurisdictions: tuple[str, ...] = ()
     restrictions: tuple[Restriction, ...] = ()
@@ -101,6 +105,7 @@ class Operator:
             ArgumentRejected: ``input.restriction``.
         """
         self.restrictions = distinct(self.restrictions)
+        self.thresholds = self.models.added_to(self.thresholds)
 
     def snapshot(self) -> Snapshot:
         """What is in force now.

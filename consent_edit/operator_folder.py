@@ -25,6 +25,7 @@ from consent_edit.operator_policies import (
     refuse_foreign_hands,
     shadow_of,
 )
+from consent_edit.perception.operator_models import OperatorModels, read_operator_models
 from consent_edit.policy.bundle import PolicyBundle
 from consent_edit.policy.policy_file import PolicyFile, in_force
 from consent_edit.policy.shadow import MAX_SHADOWS
@@ -40,6 +41,7 @@ _STATUS = "status"
 _VAULT_KEY = "vault.key"
 _OPENING_KEY = "presentation-key.json"
 _OLD_OPENING_KEY = "presentation-key.*.old.json"
+_MODELS = "models.toml"
 _NO_EDITS = '@id("no-edits") @reason("No edit is made here.") forbid (principal, action, resource);'
 AUDIENCE_CARD = "audience.json"
 """What the service publishes: its name, and the key that presentations are sealed to."""
@@ -184,7 +186,14 @@ def _operator(
         opening_keys=opening_keys,
         jurisdictions=jurisdictions,
         shadows=shadows,
+        models=_models(folder),
     )
+
+
+def _models(folder: Path) -> OperatorModels:
+    """The models that the folder's ``models.toml`` adds; none without one."""
+    path = folder / _MODELS
+    return read_operator_models(path) if path.exists() else OperatorModels()
 
 
 def load_trust(folder: Path) -> tuple[TrustList, tuple[str, ...]]:
@@ -264,7 +273,7 @@ def open_store(folder: Path) -> Store:
 
 def _settings(folder: Path) -> _Config:
     try:
-        refuse_foreign_hands(folder, (_CONFIG, _ANCHOR, POLICY_FILE))
+        refuse_foreign_hands(folder, (_CONFIG, _ANCHOR, POLICY_FILE, _MODELS))
         return _Config.model_validate_json((folder / _CONFIG).read_bytes())
     except (OSError, ValueError) as error:
         raise _not_an_operator(folder, error) from error

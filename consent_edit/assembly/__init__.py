@@ -3,9 +3,10 @@
 The rooms below know nothing of each other; here, and only here, a face meets a credential.
 """
 
-from consent_edit.assembly.after import assemble_output, measured_operations
+from consent_edit.assembly.after import assemble_output
 from consent_edit.assembly.before import assemble_input
 from consent_edit.assembly.masked import under_mask
+from consent_edit.assembly.measured import measured_operations
 from consent_edit.assembly.people import Assembled, Objects, matched_consents
 
 __all__ = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from consent_edit.assembly.measured import painted_face
 from consent_edit.assembly.people import (
     ABSENT,
     Assembled,
@@ -16,21 +17,18 @@ from consent_edit.assembly.people import (
     person_facts,
     unseen_facts,
 )
+from consent_edit.assembly.places import paired, shares
 from consent_edit.consent.match import Probe, identity
 from consent_edit.consent.verify import ConsentResult
 from consent_edit.perception.observation import (
-    Box,
     ChangeObservation,
     FaceObservation,
     ImageObservation,
-    PersonObservation,
     PromptObservation,
 )
 from consent_edit.policy.facts import PersonFacts
 from consent_edit.vocabulary import (
     IMAGE_CHECKS,
-    MEASURED_OPERATION,
-    OPERATION_REGIONS,
     CheckName,
     ConsentStatus,
     Environment,
@@ -39,61 +37,10 @@ from consent_edit.vocabulary import (
     Operation,
     PersonKind,
     Recognisable,
-    Region,
     Stage,
 )
 
-_UNSEEN_EXPLAINED_BY = frozenset(
-    {Operation.BACKGROUND, Operation.OBJECT, Operation.RESTORE, Operation.STYLISE}
-)
-"""Operations that change pixels belonging to nobody found."""
-
-_SAME_PLACE = 0.3
-"""Intersection over union above which somebody in the input and in the output stands at the same place."""
-
 _CHANGES = (ExposureChange.NONE, ExposureChange.INCREASED, ExposureChange.UNDETERMINED)
-
-
-def measured_operations(
-    before: ImageObservation,
-    after: ImageObservation,
-    change: ChangeObservation,
-    consents: Sequence[ConsentResult],
-    operations: frozenset[Operation],
-    *,
-    thresholds: Mapping[str, float],
-    objects: Objects,
-) -> frozenset[Operation]:
-    """Operations measured from the changed pixels that nothing asked for explains.
-
-    What is asked for explains changes of the people who consent, and of nobody else: a bystander's repainted
-    face, or a face that was not there before, counts as an operation of its own whatever the edit is called.
-
-    Args:
-        consents: As verified for ``operations``.
-        operations: Asked for and read in the prompt.
-    """
-    explained = frozenset[Region]().union(*(OPERATION_REGIONS[operation] for operation in operations))
-    unexplained: set[Region] = set()
-    matched = matched_consents(before, consents, thresholds, objects)
-    spoken_for = (*matched, *(ABSENT for _ in before.bodies))
-    for consent, touched in zip(spoken_for, change.touched, strict=True):
-        unexplained |= touched - explained if consent.status is ConsentStatus.VERIFIED else touched
-    if Operation.FACE_SWAP not in operations:
-        paired = _pair(_shares(before, before.faces), _shares(after, after.faces))
-        for index in range(len(after.faces)):
-            unexplained |= _painted(change, index) if index not in paired else frozenset()
-    if not operations & _UNSEEN_EXPLAINED_BY:
-        unexplained |= change.unseen_touched
-    measured = {MEASURED_OPERATION[region] for region in unexplained}
-    if change.tone and not explained:
-        measured.add(Operation.TONE)
-    return frozenset(measured) - operations
-
-
-def _painted(change: ChangeObservation, index: int) -> frozenset[Region]:
-    """Whether an output face was painted there: of a face without a past only the face itself counts."""
-    return change.output_touched[index] & {Region.FACE, Region.UNDETERMINED}
 
 
 def assemble_output(
@@ -105,6 +52,7 @@ def assemble_output(
     operations: frozenset[Operation],
     *,
     thresholds: Mapping[str, float],
+    keeping: Mapping[str, float],
     environment: Environment,
     objects: Objects,
 ) -> Assembled:
@@ -115,6 +63,8 @@ def assemble_output(
 
     Args:
         operations: Asked for, read in the prompt, and measured.
+        thresholds: Embedder role -> cosine from which a face matches a template.
+        keeping: Role -> cosine from which an edited face is still that person's.
     """
     edit = _Edit(
         before=before,
@@ -122,10 +72,12 @@ def assemble_output(
         change=change,
         operations=operations,
         thresholds=thresholds,
+        keeping=keeping,
+        presented=tuple(consents),
         spoke=matched_consents(before, consents, thresholds, objects),
         speaks=matched_consents(after, consents, thresholds, objects),
-        pairs=_pair(_shares(before, before.faces), _shares(after, after.faces)),
-        body_pairs=_pair(_shares(before, before.bodies), _shares(after, after.bodies)),
+        pairs=paired(shares(before, before.faces), shares(after, after.faces)),
+        body_pairs=paired(shares(before, before.bodies), shares(after, after.bodies)),
     )
     vanished = _vanished(edit)
     shown = [
@@ -183,6 +135,8 @@ class _Edit:
     change: ChangeObservation
     operations: frozenset[Operation]
     thresholds: Mapping[str, float]
+    keeping: Mapping[str, float]
+    presented: tuple[ConsentResult, ...]
     spoke: tuple[ConsentResult, ...]
     speaks: tuple[ConsentResult, ...]
     pairs: Mapping[int, int]
@@ -199,8 +153,8 @@ def _shown(edit: _Edit, index: int) -> PersonFacts:
     """A face of the output: whose it is, whether still hers, and what was done to it."""
     face, consent, source = edit.after.faces[index], edit.speaks[index], edit.pairs.get(index)
     earlier = edit.spoke[source] if source is not None else ABSENT
-    touched = edit.change.touched[source] if source is not None else _painted(edit.change, index)
-    whose, kept = _kept(face, consent, earlier, edit.thresholds)
+    touched = edit.change.touched[source] if source is not None else painted_face(edit.change, index)
+    whose, kept = _kept(edit, face, consent, earlier)
     if touched and _put_there(consent, earlier, edit.operations):
         kept = IdentityKept.FOREIGN
     return replace(person_facts(face, whose), touched=touched, identity_kept=kept)
@@ -260,39 +214,24 @@ def _speaks_for(now: ConsentResult, earlier: ConsentResult, operations: frozense
 
 
 def _kept(
-    face: FaceObservation,
-    consent: ConsentResult,
-    earlier: ConsentResult,
-    thresholds: Mapping[str, float],
+    edit: _Edit, face: FaceObservation, consent: ConsentResult, earlier: ConsentResult
 ) -> tuple[ConsentResult, IdentityKept]:
     """Whose the output face is, and whether it still is that person's.
 
-    A face that matches nobody, but stands where a consenting person stood and still reads as that person by
-    one of the embedders, is that person ``ALTERED``; any other unmatched face is ``FOREIGN``.
+    A face that matches nobody, but stands where a consenting person stood and which every embedder still
+    takes for that person and for nobody else presented, is that person ``ALTERED``; any other unmatched face
+    is ``FOREIGN``.
     """
-    probe = Probe(embeddings=face.embeddings)
+
+    def against(whose: ConsentResult) -> IdentityKept:
+        others = [one.templates for one in edit.presented if one.subject != whose.subject and one.templates]
+        probe = Probe(embeddings=face.embeddings)
+        return identity(probe, whose.templates, edit.thresholds, edit.keeping, others)
+
     if consent.templates and consent.status is not ConsentStatus.ABSENT:
-        return consent, identity(probe, consent.templates, thresholds)
+        return consent, against(consent)
     if not face.embeddings:
         return consent, IdentityKept.UNDETERMINED
-    if earlier.templates and identity(probe, earlier.templates, thresholds) is IdentityKept.ALTERED:
+    if earlier.templates and against(earlier) is IdentityKept.ALTERED:
         return earlier, IdentityKept.ALTERED
     return consent, IdentityKept.FOREIGN
-
-
-def _shares(seen: ImageObservation, people: Sequence[PersonObservation]) -> list[Box]:
-    """Where people are, as shares of the picture's width and height."""
-    return [person.box.scaled(1 / seen.width, 1 / seen.height) for person in people]
-
-
-def _pair(before: Sequence[Box], after: Sequence[Box]) -> dict[int, int]:
-    """Index after -> index before at the same place (best overlap first, each used once)."""
-    overlaps = sorted(
-        ((new.overlap(old), j, i) for j, new in enumerate(after) for i, old in enumerate(before)),
-        reverse=True,
-    )
-    pairs: dict[int, int] = {}
-    for overlap, j, i in overlaps:
-        if overlap > _SAME_PLACE and j not in pairs and i not in pairs.values():
-            pairs[j] = i
-    return pairs

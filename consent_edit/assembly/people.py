@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from consent_edit.assembly.checks import described, failures
-from consent_edit.consent.match import MatchOutcome, Probe, match_faces
+from consent_edit.consent.match import MatchOutcome, Probe, match_faces, roles_without_template
 from consent_edit.consent.verify import ConsentResult
 from consent_edit.encoding import JsonValue
 from consent_edit.perception.observation import (
@@ -96,8 +96,19 @@ def matched_consents(
         elif match.outcome is MatchOutcome.NONE and unplaceable:
             found.append(unplaceable[0])
         else:
-            found.append(ABSENT)
+            found.append(_absent(speaking, thresholds))
     return tuple(found)
+
+
+def _absent(presented: Sequence[ConsentResult], thresholds: Mapping[str, float]) -> ConsentResult:
+    """Nobody's consent; for the operator, why a credential could not have matched anybody."""
+    lacking = frozenset[str]().union(
+        *(roles_without_template(one.templates, thresholds) for one in presented if one.templates)
+    )
+    if not lacking:
+        return ABSENT
+    detail = f"a credential holds no template of {', '.join(sorted(lacking))}; have it issued anew"
+    return replace(ABSENT, detail=detail)
 
 
 def _one_a_subject(consents: Sequence[ConsentResult]) -> list[ConsentResult]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -72,47 +72,49 @@ class Checks:
         Raises:
             ModelUnavailable: a weight file is missing, altered or fails its self-test.
         """
+        uses: tuple[ModelUse, ...]
         match name:
             case CheckName.FACE_DETECTION:
                 from consent_edit.perception.faces import FaceDetector
 
                 self._detector = FaceDetector(self.store, self.limits)
-                return self._detector.uses
+                uses = self._detector.uses
             case CheckName.FACE_EMBEDDING:
                 from consent_edit.perception.embedding import FirstEmbedder
 
                 self._first = FirstEmbedder(self.store, self.limits)
-                return self._first.uses
+                uses = self._first.uses
             case CheckName.BODY_DETECTION:
                 from consent_edit.perception.bodies import BodyFinder
 
                 self._bodies = BodyFinder(self.store, self.limits)
-                return self._bodies.uses
+                uses = self._bodies.uses
             case CheckName.APPARENT_AGE:
                 from consent_edit.perception.age import AgeSignal
 
                 self._age = AgeSignal(self.store, self.limits)
-                return self._age.uses
+                uses = self._age.uses
             case CheckName.FACE_EMBEDDING_SECOND:
                 from consent_edit.perception.embedding import SecondEmbedder
 
                 self._second = SecondEmbedder(self.store, self.limits)
-                return self._second.uses
+                uses = self._second.uses
             case CheckName.EXPOSURE:
                 from consent_edit.perception.exposure import ExposureCheck
 
                 self._exposure = ExposureCheck(self.store, self.limits)
-                return self._exposure.uses
+                uses = self._exposure.uses
             case CheckName.PROMPT_INTENT:
                 from consent_edit.perception.prompt import PromptReader
 
                 self._prompt = PromptReader(self.store, self.limits)
-                return ()
+                uses = ()
             case CheckName.CHANGE:
                 from consent_edit.perception.change import ChangeMeter
 
                 self._change = ChangeMeter(self.store, self.limits)
-                return self._change.uses
+                uses = self._change.uses
+        return uses
 
     def detect(self, pixels: NDArray[np.uint8]) -> tuple[FaceObservation, ...]:
         """Faces without embeddings, best score first; (H, W, 3) uint8 RGB."""
@@ -124,6 +126,7 @@ class Checks:
                 score=face.score,
                 passes=face.passes,
                 landmarks=face.landmarks,
+                support=face.support.value,
             )
             for face in self._detector.detect(pixels)
         )
@@ -135,6 +138,12 @@ class Checks:
     def embed_second(self, pixels: NDArray[np.uint8], face: FaceObservation) -> NDArray[np.float32]:
         """The second embedder's views of a face, float32 (views, dim)."""
         return self._second.embed(pixels, face.landmarks)
+
+    def embed_added(
+        self, pixels: NDArray[np.uint8], face: FaceObservation
+    ) -> Mapping[str, NDArray[np.float32]]:
+        """Role -> views by embedders that an operator added; none here."""
+        return {}
 
     def bodies(
         self, pixels: NDArray[np.uint8], faces: Sequence[FaceObservation]

@@ -176,6 +176,25 @@ class OperatorModels(_Declared):
         """SHA-256, hex, of all that is declared."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
+    def files(self) -> tuple[tuple[str, Path, str, str], ...]:
+        """Every file declared: its role for people, its path, its SHA-256 and its licence notice."""
+        notices = self.notices()
+        found = [
+            (f"{pack.name}-{part}", pack.folder / one.file, one.sha256, notices[f"insightface {pack.name}"])
+            for pack in self.insightface
+            for part, one in (
+                ("detection", pack.detection),
+                ("recognition", pack.recognition),
+                ("age", pack.age),
+            )
+            if one is not None
+        ]
+        found += [
+            (f"{model.name}-exposure", model.file, model.sha256, notices[f"exposure {model.name}"])
+            for model in self.exposure
+        ]
+        return tuple(found)
+
     def notices(self) -> Mapping[str, str]:
         """Name -> licence text to show and to record."""
         packs = {

@@ -7,7 +7,7 @@ import pickle
 import resource
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import Final, TypeVar
@@ -81,18 +81,23 @@ class Worker:
             return guarded
 
         def embedded(
-            name: CheckName, embed: Callable[[FaceObservation], NDArray[np.float32]]
+            name: CheckName, embed: Callable[[FaceObservation], Mapping[str, NDArray[np.float32]]]
         ) -> tuple[tuple[FaceObservation, ...], CheckRun]:
             def work() -> tuple[FaceObservation, ...]:
                 return tuple(
-                    _with(face, name, embed(face)) if must_embed(face, limits) else face for face in faces
+                    replace(face, embeddings={**face.embeddings, **embed(face)})
+                    if must_embed(face, limits)
+                    else face
+                    for face in faces
                 )
 
             return self._guarded(name, of_faces(work), faces)
 
-        faces, first = embedded(CheckName.FACE_EMBEDDING, lambda face: checks.embed(pixels, face))
+        one, two = CheckName.FACE_EMBEDDING, CheckName.FACE_EMBEDDING_SECOND  # roles are named as checks are
+        faces, first = embedded(one, lambda face: {one.value: checks.embed(pixels, face)})
         faces, second = embedded(
-            CheckName.FACE_EMBEDDING_SECOND, lambda face: checks.embed_second(pixels, face)
+            two,
+            lambda face: {two.value: checks.embed_second(pixels, face), **checks.embed_added(pixels, face)},
         )
         none: tuple[BodyObservation, ...] = ()
         bodies, finding = self._guarded(
@@ -141,11 +146,6 @@ class Worker:
         if run.outcome is not CheckOutcome.RAN:
             return no_change(before_seen, after_seen, run)
         return replace(observation, checks=(run,))
-
-
-def _with(face: FaceObservation, name: CheckName, rows: NDArray[np.float32]) -> FaceObservation:
-    """The face with one embedder's rows added; embedders are keyed by role, which is the check's name."""
-    return replace(face, embeddings={**face.embeddings, name.value: rows})
 
 
 def _end_with_parent(parent: int) -> None:

@@ -42,6 +42,7 @@ from consent_edit.vocabulary import (
     Region,
 )
 
+KEEPING = {"face-embedding": 0.4, "face-embedding-second": 0.8}
 THRESHOLDS = {"face-embedding": 0.5, "face-embedding-second": 0.9}
 USE = ModelUse("m", "0" * 64, 0.5, True)
 PROMPT = PromptObservation(
@@ -150,6 +151,7 @@ def at_output(before, after, changed, consents=(), operations=TONE):
         consents,
         operations,
         thresholds=THRESHOLDS,
+        keeping=KEEPING,
         environment=Environment.PRODUCTION,
         objects=nobody_objects,
     )
@@ -259,6 +261,66 @@ def test_stranger_who_fools_one_embedder_where_the_consenting_one_stood():
     before, after = picture(face(0)), picture(face(0, second=4))
     facts = at_output(before, after, change(frozenset({Region.FACE})), [consent(0)]).facts
     assert facts.persons[0].identity_kept is IdentityKept.FOREIGN
+
+
+def worn(who, first, second, other=6):
+    """Person ``who``'s face as an edit left it: cosines with her templates, the rest towards ``other``."""
+    rows = {}
+    for role, share in {"face-embedding": first, "face-embedding-second": second}.items():
+        row = unit(who)[role] * share + unit(other)[role] * np.sqrt(1 - share**2)
+        rows[role] = row[None, :].astype(np.float32)
+    return replace(face(who), embeddings=rows)
+
+
+@pytest.mark.parametrize(
+    ("face_after", "kept", "status"),
+    [
+        (worn(0, 0.45, 0.85), IdentityKept.ALTERED, ConsentStatus.VERIFIED),
+        (worn(0, 0.45, 0.75), IdentityKept.FOREIGN, ConsentStatus.ABSENT),
+        (worn(0, 0.35, 0.85), IdentityKept.FOREIGN, ConsentStatus.ABSENT),
+    ],
+)
+def test_an_edit_wears_a_face_down_and_both_embedders_must_still_know_it(face_after, kept, status):
+    """Where she stood, a face that both still take for her is hers, altered; one embedder is not enough."""
+    before, after = picture(face(0)), picture(face_after)
+    person = at_output(before, after, change(frozenset({Region.FACE})), [consent(0)]).facts.persons[0]
+    assert (person.identity_kept, person.consent) == (kept, status)
+
+
+def test_a_face_between_two_people_presented_is_nobodys():
+    """A face worn down to where both consenting people are recognised in it is neither's."""
+    between = replace(
+        face(0),
+        embeddings={
+            role: np.eye(8, dtype=np.float32)[[0, 1]].sum(axis=0)[None] / np.float32(np.sqrt(2))
+            for role in THRESHOLDS
+        },
+    )
+    before = picture(face(0), face(1, x=120))
+    thresholds = {"face-embedding": 0.8, "face-embedding-second": 0.8}
+    facts = assembly.assemble_output(
+        before,
+        picture(between, face(1, x=120)),
+        PROMPT,
+        change(frozenset({Region.FACE}), frozenset()),
+        [consent(0), consent(1)],
+        TONE,
+        thresholds=thresholds,
+        keeping={"face-embedding": 0.6, "face-embedding-second": 0.6},
+        environment=Environment.PRODUCTION,
+        objects=nobody_objects,
+    ).facts
+    assert facts.persons[0].identity_kept is IdentityKept.FOREIGN
+
+
+def test_a_credential_without_the_template_of_an_added_embedder_says_so_to_the_operator():
+    """Where an embedder was added after issuing, nobody matches, and the reason can be read."""
+    from consent_edit.assembly.people import matched_consents
+
+    more = {**THRESHOLDS, "operator-house-embedding": 0.4}
+    (found,) = matched_consents(picture(face(0)), [consent(0)], more, nobody_objects)
+    assert found.status is ConsentStatus.ABSENT
+    assert "operator-house-embedding" in found.detail
 
 
 def test_half_matching_face_elsewhere_is_foreign():

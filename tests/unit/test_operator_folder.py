@@ -375,3 +375,32 @@ def test_people_are_answered_while_the_policy_is_being_mended(tmp_path):
     assert desk.store.subject_entries("nobody") == ()
     assert decide(benign(), desk.snapshot().policy).codes == ("policy.no-edits",)
     desk.store.close()
+
+
+def test_models_of_the_operators_own_are_declared_in_the_folder(tmp_path, opened):
+    """What models.toml adds must agree from now on, and others than the owner cannot write it."""
+    folder = tmp_path / "op"
+    create(folder, tmp_path / "issuer")
+    assert opened(folder).models.files() == ()
+    declared = folder / "models.toml"
+    declared.write_text(
+        f"""
+        [[insightface]]
+        name = "house"
+        folder = "{tmp_path}"
+        licence = "ours"
+        providers = ["CPUExecutionProvider"]
+        recognition = {{ file = "r.onnx", sha256 = "{"0" * 64}", match = 0.4, enrol = 0.5, keep = 0.3 }}
+        """
+    )
+    declared.chmod(0o600)
+    operator = opened(folder)
+    assert operator.thresholds.matching["operator-house-embedding"] == 0.4
+    assert [role for role, *_ in operator.models.files()] == ["house-recognition"]
+    declared.chmod(0o622)
+    with pytest.raises(InputError, match=r"models\.toml"):
+        operator_folder.load(folder)
+    declared.chmod(0o600)
+    declared.write_text("[[insightface]]\nname = 'house'\n")
+    with pytest.raises(InputError, match="file of models"):
+        operator_folder.load(folder)

@@ -134,3 +134,35 @@ def test_the_models_are_told(finder):
     """The record names both models, self-tested."""
     assert [use.role for use in finder.uses] == ["person-pose", "person-region"]
     assert all(use.self_test for use in finder.uses)
+
+
+def test_the_views_that_must_run_are_fixed(finder, astronaut, monkeypatch):
+    """The whole picture upright, turned either way and mirrored, and four tiles that cover all of it."""
+    looked = []
+
+    def recorded(pixels, view, least):
+        looked.append((view, bool(np.array_equal(pixels, astronaut))))
+        return []
+
+    monkeypatch.setattr(finder._pose, "look", recorded)
+    assert finder.hits(astronaut) == []
+    whole = [(view.turns, same) for view, same in looked if view.side == 512]
+    assert whole == [(0, True), (1, True), (3, True), (0, False)]
+    tiles = [view for view, same in looked if view.side < 512 and same]
+    assert len(tiles) == 4
+    covered = np.zeros((512, 512), dtype=np.bool_)
+    for tile in tiles:
+        top, left, side = round(tile.top), round(tile.left), round(tile.side)
+        covered[top : top + side, left : left + side] = True
+    assert covered.all()
+
+
+def test_a_weak_hit_counts_only_on_a_silhouette(finder, astronaut, limits, monkeypatch):
+    """What the person detector half sees is somebody where the person-region model sees one, else nobody."""
+    weak = limits.body_pose_supported + 0.01
+    on_her, on_wall = hit((200.0, 280.0), (200.0, 420.0), weak), hit((420.0, 20.0), (420.0, 110.0), weak)
+    monkeypatch.setattr(finder._pose, "look", lambda pixels, view, least: [on_her, on_wall])
+    monkeypatch.setattr(PoseHit, "mirrored", lambda self, width: self)
+    (body,) = finder.find(astronaut, ())
+    assert body.signs == ("pose", "silhouette")
+    assert body.box.x < 200 < body.box.x + body.box.width

@@ -151,7 +151,7 @@ def test_plain_cloth_in_a_mirrored_picture_is_not_kept(meter):
     """A body without shading that agrees with any plain cloth is touched once the rest is another picture."""
     noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
     before = cv2.resize(noise, (512, 512), interpolation=cv2.INTER_CUBIC)
-    before[160:440, 116:396] = 40
+    before[40:480, 60:452] = 40
     body = BodyObservation(Box(156, 200, 200, 200), 0.9, ("pose",))
     result = compared(meter, before, before[:, ::-1], faces=(), bodies=(body,))
     assert result.people == (frozenset({Region.BODY}),)

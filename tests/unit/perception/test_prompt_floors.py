@@ -26,7 +26,11 @@ def reader() -> PromptReader:
 @pytest.mark.parametrize(
     ("name", "caught", "refused", "names"),
     [
-        FLOORS
+        ("prompts_fresh.jsonl", 96, 3, 0),
+        ("prompts_heldout.jsonl", 55, 1, 0),
+        ("prompts_languages.jsonl", 237, 10, 2),
+        ("prompts_obfuscated.jsonl", 177, 1, 0),
+        ("prompts_aside.jsonl", 221, 46, 11),
     ],
 )
 def test_the_measured_figures_hold(

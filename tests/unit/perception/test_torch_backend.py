@@ -504,9 +504,10 @@ def test_a_model_that_is_wrong_on_the_device_may_not_look(image_store, bytes_of,
     ],
 )
 def test_nothing_is_built_on_the_device_without_its_self_test(image_store, build, role):
-    """With another reference in the lock, the model of that role is refused there before it sees a picture."""
+    """With another reference in the lock, that role's model is refused before it sees a picture."""
     lock = image_store.lock
-    test = SelfTest(reference=tuple(9.0 for _ in lock.entry(role).self_test.reference))
+    held = lock.entry(role).self_test
+    test = SelfTest(reference=tuple(value + 9 for value in held.reference), tolerance=held.tolerance)
     entries = [e.model_copy(update={"self_test": test}) if e.role == role else e for e in lock.model]
     store = ModelStore(image_store.folders, lock=lock.model_copy(update={"model": tuple(entries)}))
     with pytest.raises(ModelUnavailable, match=role) as caught:

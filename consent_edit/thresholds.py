@@ -62,10 +62,10 @@ class Thresholds:
         face_merge_size_ratio: Larger over smaller side from which two boxes are never one face.
         face_repeat_overlap: Intersection over union above which a box repeats a better one of its pass.
         face_coincide_overlap: Intersection over union above which two boxes coincide.
-        face_coincide_offset: Distance of two boxes' points, in spreads of the points, up to which they coincide.
+        face_coincide_offset: Distance of two boxes' points, in spreads of theirs, up to which they coincide.
         face_coincide_size_ratio: Larger over smaller spread from which two boxes never coincide.
         face_merge_likeness: Cosine of the first embedder from which two boxes in one place are one person.
-        face_echo_overlap: Intersection over union above which a weaker box that nothing tells apart is an echo.
+        face_echo_overlap: Intersection over union above which a weaker box, not told apart, is an echo.
         face_apart_kinds: Kinds of pass from which a box in a stronger one's place is no mere echo of it.
         face_apart_score: Detector score from which it is none.
         face_apart_score_wrong_way: The same in turned and inverted views.
@@ -98,7 +98,7 @@ class Thresholds:
         exposure_suggestive_whole: Score of the whole picture that reads suggestive.
         exposure_suggestive_crop: Score of a crop that reads suggestive.
         exposure_excused: OpenNSFW score below which a view without anybody may be excused.
-        exposure_neutral: The second family's nudity and swimwear together, below which it excuses such a view.
+        exposure_neutral: The second family's nudity and swimwear, below which it excuses such a view.
         exposure_second_whole: The second family's nudity in the whole picture that reads nude by itself.
         exposure_second_agrees: The same where OpenNSFW's score is at least ``exposure_agreed_whole``.
         exposure_agreed_whole: OpenNSFW score of the whole picture with which the second family agrees.
@@ -210,7 +210,7 @@ class Thresholds:
 
     @property
     def keeping(self) -> Mapping[str, float]:
-        """Embedder role -> cosine from which an output face is kept as hers who stood there; for every role."""
+        """Embedder role -> cosine from which an output face is hers who stood there; for every role."""
         own = _by_role(self.identity_face_embedding, self.identity_face_embedding_second)
         return own | {one.role: one.keep for one in self.added}
 

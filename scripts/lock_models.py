@@ -16,7 +16,8 @@ from consent_edit.perception.change import ChangeMeter
 from consent_edit.perception.embedding import FirstEmbedder, SecondEmbedder
 from consent_edit.perception.exposure import ExposureCheck
 from consent_edit.perception.faces import FaceDetector
-from consent_edit.perception.models import ModelLock, ModelStore, SelfTest, ShippedCarrier, read_lock
+from consent_edit.perception.model_lock import ModelLock, SelfTest, ShippedCarrier, read_lock
+from consent_edit.perception.models import ModelStore
 from consent_edit.thresholds import load_thresholds
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -107,6 +107,15 @@ WORDS = {
     "en": "en_US", "fr": "fr_FR", "es": "es_ES", "de": "de_DE", "it": "it_IT", "nl": "nl_NL", "pl": "pl_PL",
     "ru": "ru_RU", "ar": "ar_AA", "vi": "vi_VN",
 }  # fmt: skip
+FAMILIES = (
+    "prompts_families.jsonl",
+    "prompts_more_romance.jsonl",
+    "prompts_more_north.jsonl",
+    "prompts_more_south.jsonl",
+    "prompts_more_east.jsonl",
+)
+"""Files of several languages, each row with its own."""
+
 OTHER_WORDS = ("cs_CZ", "da_DK", "fa_IR", "la", "mk_MK", "tl_PH", "uk_UA", "az_AZ")
 UNCASED = {"ar", "zh", "ja", "ko", "th", "hi"}
 
@@ -144,15 +153,17 @@ def load_phrases() -> list[Phrase]:
             for text in (t for pattern in row["phrases"] for t in expand(pattern, rng)):
                 ops = tuple(row["operations"])
                 phrases.append(Phrase(text, language, row["group"], row["label"], ops, False, True))
-    for row in rows("prompts_families.jsonl"):
-        for text in (t for pattern in row["phrases"] for t in expand(pattern, rng)):
-            ops = tuple(row["operations"])
-            phrases.append(Phrase(text, row["language"], row["group"], row["label"], ops, False, True))
+    for name in FAMILIES:
+        for row in rows(name):
+            for text in (t for pattern in row["phrases"] for t in expand(pattern, rng)):
+                ops = tuple(row["operations"])
+                phrases.append(Phrase(text, row["language"], row["group"], row["label"], ops, False, True))
     for name in ("prompts_free.jsonl", "prompts_free_more.jsonl"):
         for row in rows(name):
             phrases += [
-                Phrase(t, row["language"], row["group"], row["label"], (), False, True)
-                for t in row["phrases"]
+                Phrase(text, row["language"], row["group"], row["label"], (), False, True)
+                for pattern in row["phrases"]
+                for text in expand(pattern, rng)
             ]
     phrases += named_phrases(rng)
     for name in ("prompts_other.jsonl", "prompts_other_scripts.jsonl", "prompts_romanised.jsonl"):

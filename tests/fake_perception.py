@@ -140,11 +140,22 @@ class ScriptedPerception:
         self.origins.append(origin)
         people = len(seen_before.people)
         touched = tuple(self.touched[i] if i < len(self.touched) else NOBODY for i in range(people))
-        faces = tuple(frozenset({Region.FACE}) for _ in seen_after.faces)
+        old = [person.box for person in seen_before.faces]
+        faces = tuple(
+            NOBODY if any(face.box.overlap(box) > 0.3 for box in old) else frozenset({Region.FACE})
+            for face in seen_after.faces
+        )
         painted = (*faces, *(NOBODY for _ in seen_after.bodies))
         moved = (ExposureChange.NONE,) * len(seen_after.people)
         return ChangeObservation(
-            touched, painted, self.unseen, self.tone, moved, ExposureChange.NONE, ran(CheckName.CHANGE)
+            touched,
+            painted,
+            self.unseen,
+            self.tone,
+            False,
+            moved,
+            ExposureChange.NONE,
+            ran(CheckName.CHANGE),
         )
 
     def close(self) -> None:

@@ -77,7 +77,7 @@ class _LandscapeChecks(Checks):
     def change(self, before, after, seen_before, seen_after, origin):
         self._strike(CheckName.CHANGE)
         run = CheckRun(CheckName.CHANGE, CheckOutcome.RAN, models=(USE,))
-        return ChangeObservation((), (), frozenset(), True, (), ExposureChange.NONE, (run,))
+        return ChangeObservation((), (), frozenset(), True, False, (), ExposureChange.NONE, (run,))
 
 
 class Misbehaving:

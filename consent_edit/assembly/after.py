@@ -153,7 +153,10 @@ def _shown(edit: _Edit, index: int) -> PersonFacts:
     """A face of the output: whose it is, whether still hers, and what was done to it."""
     face, consent, source = edit.after.faces[index], edit.speaks[index], edit.pairs.get(index)
     earlier = edit.spoke[source] if source is not None else ABSENT
-    touched = edit.change.touched[source] if source is not None else painted_face(edit.change, index)
+    if source is None:
+        touched = painted_face(edit.change, index)
+    else:  # where they stood, and where they stand
+        touched = edit.change.touched[source] | edit.change.output_touched[index]
     whose, kept = _kept(edit, face, consent, earlier)
     if touched and _put_there(consent, earlier, edit.operations):
         kept = IdentityKept.FOREIGN

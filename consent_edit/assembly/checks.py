@@ -41,6 +41,7 @@ def described(run: CheckRun) -> Mapping[str, JsonValue]:
                 "sha256": model.sha256,
                 "threshold": model.threshold,
                 "self_test": model.self_test,
+                "runtime": model.runtime,
             }
             for model in run.models
         ],

@@ -16,10 +16,11 @@ from consent_edit.vocabulary import (
     Region,
 )
 
-_UNSEEN_EXPLAINED_BY = frozenset(
-    {Operation.BACKGROUND, Operation.OBJECT, Operation.RESTORE, Operation.STYLISE}
-)
-"""Operations that change pixels belonging to nobody found."""
+_UNSEEN_EXPLAINED_BY = frozenset({Operation.BACKGROUND, Operation.RESTORE})
+"""Operations of the whole picture, which change pixels that may be somebody nobody found."""
+
+_BACKGROUND_EXPLAINED_BY = _UNSEEN_EXPLAINED_BY | {Operation.OBJECT, Operation.STYLISE}
+"""Operations that change pixels off everybody found."""
 
 
 def measured_operations(
@@ -54,6 +55,8 @@ def measured_operations(
     if not operations & _UNSEEN_EXPLAINED_BY:
         unexplained |= change.unseen_touched
     measured = {MEASURED_OPERATION[region] for region in unexplained}
+    if change.background and not operations & _BACKGROUND_EXPLAINED_BY:
+        measured.add(Operation.BACKGROUND)
     if change.tone and not explained:
         measured.add(Operation.TONE)
     return frozenset(measured) - operations

@@ -6,18 +6,15 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from consent_edit.bench.change import EditRow, measure
-from consent_edit.bench.change_plot import plotted, shares
-from consent_edit.bench.change_scenes import round_trip, scenes
-from consent_edit.bench.edits import BENIGN
 from consent_edit.cli.terminal import AsJson
-from consent_edit.perception.change import ChangeMeter
-from consent_edit.perception.models import ModelStore
 from consent_edit.thresholds import load_thresholds
+
+if TYPE_CHECKING:
+    from consent_edit.bench.change import EditRow
 
 
 def change(
@@ -30,6 +27,13 @@ def change(
     as_json: AsJson = False,
 ) -> None:
     """Measure what changed: edits of the whole picture, and repaints of bodies and faces."""
+    from consent_edit.bench.change import measure
+    from consent_edit.bench.change_plot import plotted
+    from consent_edit.bench.change_scenes import round_trip, scenes
+    from consent_edit.bench.edits import BENIGN
+    from consent_edit.perception.change import ChangeMeter
+    from consent_edit.perception.models import ModelStore
+
     limits = load_thresholds()
     autoencoder = None if vae is None else round_trip(vae)
     then = {"graded": BENIGN["curve"]} if autoencoder is None else {"autoencoder": autoencoder}
@@ -53,6 +57,8 @@ def change(
 
 def _totals(rows: tuple[EditRow, ...]) -> dict[str, float]:
     """Share touched of all edits of each kind."""
+    from consent_edit.bench.change_plot import shares
+
     kinds = dict.fromkeys(row.kind for row in rows)
     return {
         kind: sum(row.touched for row in rows if row.kind == kind)

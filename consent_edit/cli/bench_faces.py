@@ -20,13 +20,20 @@ _IDENTITIES: Final = 104
 
 def faces(
     folder: Annotated[Path, typer.Argument(help="lfw/, detect/ and detect_counts.csv.")],
+    *,
     identities: Annotated[int, typer.Option(min=1, help="Portraits, one a person.")] = _IDENTITIES,
     conditions: Annotated[str, typer.Option(help="Only conditions whose name this expression matches.")] = "",
     pairs: Annotated[int, typer.Option(min=0, help="Pairs of people laid one over the other.")] = 0,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Measure instead whose face it is: TAR at FMR 1e-3 to 1e-5.")
+    ] = False,
     plot: Annotated[Path | None, typer.Option(help="Write recall per condition as a PNG.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure face recall under 97 conditions, on counted pictures, and the boxes a clear face gets."""
+    if verify:
+        _verify(folder, plot, as_json)
+        return
     from consent_edit.bench.faces import measure, plotted
     from consent_edit.perception.faces import FaceDetector
     from consent_edit.perception.models import ModelStore
@@ -55,6 +62,26 @@ def faces(
             f"undisguised {place.plain_found}/{place.plain_of}"
         )
     typer.echo(_summary(report))
+
+
+def _verify(folder: Path, plot: Path | None, as_json: bool) -> None:
+    """The same folder's people against one another, by both embedders."""
+    from consent_edit.bench.verification import verify
+    from consent_edit.bench.verification_figures import told
+    from consent_edit.bench.verification_plot import plot_verification
+    from consent_edit.perception.models import ModelStore
+    from consent_edit.thresholds import load_thresholds
+
+    found = verify(
+        folder,
+        load_thresholds(),
+        ModelStore(),
+        progress=lambda done, total: _told(f"{done} of {total} photographs"),
+    )
+    if plot is not None:
+        plot_verification(found, plot)
+    for line in [json.dumps(found.as_json())] if as_json else told(found):
+        typer.echo(line)
 
 
 def _line(one: Recall) -> str:

@@ -64,12 +64,14 @@ class ModelEvidence(_Wire):
         sha256: Hash of the weight file, hex.
         threshold: Operating threshold applied to its score.
         self_test: Always true: known input gave known output at load.
+        runtime: What ran it, with version and device; empty in receipts from before it was told.
     """
 
     role: ShortText
     sha256: HexHash
     threshold: float
     self_test: Literal[True]
+    runtime: Annotated[str, Field(max_length=200)] = ""
 
 
 class CheckEvidence(_Wire):
@@ -200,7 +202,7 @@ def describe_release(
         consents: (issuer, assurance) of each consent used.
         trust_list_digest: ``sha256:<hex>``.
         checks: Effective checks as decisions record them:
-            ``{name, outcome, models: [{role, sha256, threshold, self_test}]}``.
+            ``{name, outcome, models: [{role, sha256, threshold, self_test, runtime}]}``.
         operations: What the edit did.
         purpose: What it was for.
 

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from consent_edit.errors import CheckFailed
 from consent_edit.perception.alignment import aligned
-from consent_edit.perception.backends.onnx import OnnxModel
 from consent_edit.perception.models import ModelStore
 from consent_edit.perception.observation import ModelUse
 from consent_edit.perception.selftest import fingerprint, known_picture, require_known_answer
@@ -36,7 +35,7 @@ class AgeSignal:
     def __init__(self, store: ModelStore, limits: Thresholds) -> None:
         file = store.load(ROLE)
         self._limits = limits
-        self._model = OnnxModel(file.data, free_axes=(0,))
+        self._model = store.backend.onnx(file.data, free_axes=(0,))
         answer = self._chances([known_picture(_SIDE, _SIDE)])
         require_known_answer(store, ROLE, answer)
         self.known_answers = {ROLE: fingerprint(answer)}

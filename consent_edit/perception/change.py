@@ -66,6 +66,7 @@ class ChangeMeter:
             output_touched=found.output_people,
             unseen_touched=found.unseen,
             tone=found.tone,
+            background=found.background,
             exposure_changes=changes,
             exposure_change=change,
             checks=(CheckRun(CheckName.CHANGE, CheckOutcome.RAN, models=self.uses),),

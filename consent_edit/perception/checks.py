@@ -57,6 +57,7 @@ class Checks:
     def __init__(self, store: ModelStore, limits: Thresholds) -> None:
         self.store = store
         self.limits = limits
+        self._shared: FirstEmbedder | None = None
         self._detector: FaceDetector
         self._first: FirstEmbedder
         self._second: SecondEmbedder
@@ -77,12 +78,10 @@ class Checks:
             case CheckName.FACE_DETECTION:
                 from consent_edit.perception.faces import FaceDetector
 
-                self._detector = FaceDetector(self.store, self.limits)
+                self._detector = FaceDetector(self.store, self.limits, self._first_embedder())
                 uses = self._detector.uses
             case CheckName.FACE_EMBEDDING:
-                from consent_edit.perception.embedding import FirstEmbedder
-
-                self._first = FirstEmbedder(self.store, self.limits)
+                self._first = self._first_embedder()
                 uses = self._first.uses
             case CheckName.BODY_DETECTION:
                 from consent_edit.perception.bodies import BodyFinder
@@ -115,6 +114,14 @@ class Checks:
                 self._change = ChangeMeter(self.store, self.limits)
                 uses = self._change.uses
         return uses
+
+    def _first_embedder(self) -> FirstEmbedder:
+        """The first embedder, loaded once: detection tells duplicates apart by it."""
+        from consent_edit.perception.embedding import FirstEmbedder
+
+        if self._shared is None:
+            self._shared = FirstEmbedder(self.store, self.limits)
+        return self._shared
 
     def detect(self, pixels: NDArray[np.uint8]) -> tuple[FaceObservation, ...]:
         """Faces without embeddings, best score first; (H, W, 3) uint8 RGB."""

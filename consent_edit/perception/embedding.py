@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from consent_edit.errors import CheckFailed
 from consent_edit.perception.alignment import aligned, similarity
-from consent_edit.perception.backends.dlib import DlibLandmarks
+from consent_edit.perception.backends.dlib import RUNTIME, DlibLandmarks
 from consent_edit.perception.backends.dlib_graph import SIDE, dlib_onnx
-from consent_edit.perception.backends.onnx import OnnxModel
 from consent_edit.perception.models import ModelStore
 from consent_edit.perception.observation import ModelUse
 from consent_edit.perception.selftest import fingerprint, known_picture, require_known_answer
@@ -75,7 +74,7 @@ class FirstEmbedder:
 
     def __init__(self, store: ModelStore, limits: Thresholds) -> None:
         file = store.load(FIRST)
-        self._model = OnnxModel(file.data, free_axes=(0,))
+        self._model = store.backend.onnx(file.data, free_axes=(0,))
         answer = self._vectors([known_picture(112, 112)])
         require_known_answer(store, FIRST, answer)
         self.known_answers = {FIRST: fingerprint(answer)}
@@ -124,7 +123,7 @@ class SecondEmbedder:
 
     def __init__(self, store: ModelStore, limits: Thresholds) -> None:
         network, points = store.load(SECOND), store.load(LANDMARKS)
-        self._model = OnnxModel(dlib_onnx(network.data))
+        self._model = store.backend.onnx(dlib_onnx(network.data), free_axes=(0,))
         self._landmarks = DlibLandmarks(points)
         answer = self._vectors([known_picture(SIDE, SIDE)])
         where = self._landmarks.points(known_picture(CANVAS, CANVAS), CANVAS_BOX)
@@ -134,7 +133,7 @@ class SecondEmbedder:
         threshold = limits.match_face_embedding_second
         self.uses = (
             ModelUse(SECOND, network.sha256, threshold=threshold, self_test=True),
-            ModelUse(LANDMARKS, points.sha256, threshold=0.0, self_test=True),
+            ModelUse(LANDMARKS, points.sha256, threshold=0.0, self_test=True, runtime=RUNTIME),
         )
 
     def _vectors(self, crops: list[NDArray[np.uint8]]) -> NDArray[np.float32]:

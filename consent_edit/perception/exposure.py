@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from consent_edit.errors import CheckFailed
-from consent_edit.perception.backends.onnx import OnnxModel
 from consent_edit.perception.exposure_fusion import Look, reading_of
 from consent_edit.perception.exposure_second import SecondFamily, installed
 from consent_edit.perception.exposure_views import WHOLE, View, fixed_views, person_views
@@ -49,7 +48,7 @@ class ExposureCheck:
     def __init__(self, store: ModelStore, limits: Thresholds) -> None:
         file = store.load(ROLE)
         self._limits = limits
-        self._model = OnnxModel(file.data, free_axes=(0,))
+        self._model = store.backend.onnx(file.data, free_axes=(0,))
         known = known_picture(224, 224).astype(np.float32)
         shades = np.stack([known * share + 110 * (1 - share) - _MEAN_BGR for share in (0.0, 0.1, 0.2, 0.4)])
         answer = self._model.run(shades.astype(np.float32))[self._model.output_names[0]]
@@ -57,6 +56,7 @@ class ExposureCheck:
         self.known_answers = {ROLE: fingerprint(answer)}
         use = ModelUse(ROLE, file.sha256, threshold=limits.exposure_nude_whole, self_test=True)
         self.uses: tuple[ModelUse, ...] = (use,)
+        self._device = store.backend.exposure(store)
         self._second = SecondFamily(store, limits) if installed(store) else None
         if self._second is not None:
             self.known_answers |= self._second.known_answers
@@ -91,13 +91,21 @@ class ExposureCheck:
             elsewhere=reading_of(empty, self._limits),
         )
 
+    def _scores(
+        self, pixels: NDArray[np.uint8], views: Sequence[View], crops: Sequence[NDArray[np.uint8]]
+    ) -> NDArray[np.float32]:
+        """OpenNSFW's score of each view."""
+        if self._device is not None:
+            return self._device.scores(pixels, views)
+        batch = np.stack([prepared(crop) for crop in crops])
+        return self._model.run(batch)[self._model.output_names[0]][:, 1]
+
     def _look(
         self, pixels: NDArray[np.uint8], views: Sequence[View], people: Sequence[PersonObservation]
     ) -> list[Look]:
         """What the models say of every view, and whether anybody found stands in it."""
         crops = [view.cut(pixels) for view in views]
-        batch = np.stack([prepared(crop) for crop in crops])
-        scores = self._model.run(batch)[self._model.output_names[0]][:, 1]
+        scores = self._scores(pixels, views, crops)
         if not np.isfinite(scores).all():
             raise CheckFailed("the exposure model gave no number")
         answers = None if self._second is None else self._second.read(crops)

@@ -22,7 +22,6 @@ from PIL import Image
 
 from consent_edit.encoding import JsonValue
 from consent_edit.errors import CheckFailed, ModelUnavailable
-from consent_edit.perception.backends.onnx import OnnxModel
 from consent_edit.perception.exposure_fusion import Answer
 from consent_edit.perception.models import ModelStore
 from consent_edit.perception.observation import ModelUse
@@ -46,7 +45,7 @@ class SecondFamily:
 
     def __init__(self, store: ModelStore, limits: Thresholds) -> None:
         files = [store.load(role) for role in ROLES]
-        self._model = OnnxModel(built(files[0].data, [file.data for file in files[1:]]))
+        self._model = store.backend.onnx(built(files[0].data, [file.data for file in files[1:]]))
         known = [known_picture(_SIDE, _SIDE) // share for share in (1, 2, 4)]
         answer = self._run(known)
         require_known_answer(store, ROLES[0], answer)

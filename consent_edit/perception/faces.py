@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from consent_edit.errors import CheckFailed, ConsentEditError
 from consent_edit.perception.detectors.blazeface import BlazeFace
 from consent_edit.perception.detectors.centerface import CenterFace
-from consent_edit.perception.detectors.found import Family, Loaded
+from consent_edit.perception.detectors.found import Family, Found, Loaded
 from consent_edit.perception.detectors.human import FaceMesh, HumanCheck
 from consent_edit.perception.detectors.likeness import Likeness
 from consent_edit.perception.detectors.merging import Candidate, kinds_of, merged, strongest, width_of
@@ -125,6 +125,7 @@ class FaceDetector:
             Detector.BLAZEFACE: blazeface,
             Detector.CENTERFACE: centerface,
         }
+        self._eyes = store.backend.eyes(store)
         self._mesh = FaceMesh(store)
         self._human = HumanCheck(self._mesh, centerface, limits)
         self._embedder = FirstEmbedder(store, limits) if embedder is None else embedder
@@ -156,10 +157,17 @@ class FaceDetector:
         except Exception as error:
             raise CheckFailed(f"face detection broke ({type(error).__name__})") from error
 
+    def _found(self, pixels: NDArray[np.uint8]) -> Iterator[tuple[DetectorPass, View, Found]]:
+        """What each pass finds in its view; on a device all passes are one computation."""
+        if self._eyes is not None:
+            yield from self._eyes.found(pixels)
+            return
+        for one, view in looks(pixels):
+            yield one, view, self._families[one.detector].look(view.pixels, one.threshold)
+
     def _candidates(self, pixels: NDArray[np.uint8]) -> Iterator[Candidate]:
         """The boxes of all passes, in pixels of the whole picture."""
-        for one, view in looks(pixels):
-            found = self._families[one.detector].look(view.pixels, one.threshold)
+        for one, view, found in self._found(pixels):
             if not len(found):
                 continue
             kept = strongest(found, self._limits)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from consent_edit.errors import ModelUnavailable
 from consent_edit.intake.canonical import CanonicalImage
-from consent_edit.perception.models import SELF_TEST_CODE
+from consent_edit.perception.model_lock import SELF_TEST_CODE
 from consent_edit.perception.observation import (
     ChangeObservation,
     CheckRun,
@@ -90,6 +90,7 @@ def no_change(
         output_touched=tuple(doubt for _ in after_seen.people),
         unseen_touched=doubt,
         tone=True,
+        background=True,
         exposure_changes=tuple(ExposureChange.UNDETERMINED for _ in after_seen.people),
         exposure_change=ExposureChange.UNDETERMINED,
         checks=(run,),

@@ -19,7 +19,7 @@ from consent_edit.perception.language import (
     word_hash,
     words_of,
 )
-from consent_edit.perception.models import ModelFile
+from consent_edit.perception.model_lock import ModelFile
 from consent_edit.perception.names import NAME_SIGNS, name_signs
 from consent_edit.perception.sentences import DIMENSION
 from consent_edit.perception.sentences_second import SECOND_DIMENSION

@@ -64,12 +64,14 @@ class ModelUse:
         sha256: Hash of the weight file that was loaded, hex.
         threshold: The operating threshold applied to its score.
         self_test: Whether its known input gave its known output at load.
+        runtime: What ran it, with version and device, such as ``onnxruntime-1.32.0-cpu``.
     """
 
     role: str
     sha256: str
     threshold: float
     self_test: bool
+    runtime: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +217,7 @@ class ChangeObservation:
         output_touched: The same per person of the *output* observation, at their place.
         unseen_touched: Regions changed that no found person explains.
         tone: Whether the whole picture's tone changed.
+        background: Whether pixels were repainted off everybody found.
         exposure_changes: Per person of the *output* observation: against the input and against the first
             picture of the chain, the worst.
         exposure_change: The same for the picture as a whole.
@@ -224,6 +227,7 @@ class ChangeObservation:
     output_touched: tuple[frozenset[Region], ...]
     unseen_touched: frozenset[Region]
     tone: bool
+    background: bool
     exposure_changes: tuple[ExposureChange, ...]
     exposure_change: ExposureChange
     checks: tuple[CheckRun, ...]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from consent_edit.errors import CheckFailed, ModelUnavailable
 from consent_edit.perception.backends.onnx import OnnxModel
-from consent_edit.perception.models import SELF_TEST_CODE, ModelFile
+from consent_edit.perception.model_lock import SELF_TEST_CODE, ModelFile
 from consent_edit.perception.operator_models import ExposureModel
 from consent_edit.perception.selftest import known_picture
 

@@ -16,7 +16,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from consent_edit.errors import ArgumentRejected, ModelUnavailable
-from consent_edit.perception.models import FileName, ModelFile, Sha256
+from consent_edit.perception.model_lock import FileName, ModelFile, Sha256
 from consent_edit.thresholds import AddedEmbedder, Thresholds
 
 CODE: Final = "input.operator-models"

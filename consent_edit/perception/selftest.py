@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consent_edit.errors import ModelUnavailable
-from consent_edit.perception.models import SELF_TEST_CODE, ModelStore
+from consent_edit.perception.model_lock import SELF_TEST_CODE
+from consent_edit.perception.models import ModelStore
 
 _PROJECTIONS = 8
 

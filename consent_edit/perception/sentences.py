@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consent_edit.errors import CheckFailed, ModelUnavailable
-from consent_edit.perception.models import SELF_TEST_CODE, ModelFile, ModelStore
+from consent_edit.perception.model_lock import SELF_TEST_CODE, ModelFile
+from consent_edit.perception.models import ModelStore
 from consent_edit.perception.selftest import fingerprint
 
 WEIGHTS_ROLE: Final = "sentence-encoder"

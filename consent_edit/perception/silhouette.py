@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consent_edit.errors import CheckFailed
-from consent_edit.perception.backends.litert import LiteRtModel
 from consent_edit.perception.models import ModelStore
 from consent_edit.perception.selftest import fingerprint, known_picture, require_known_answer
 
@@ -28,7 +27,7 @@ class Silhouette:
     def __init__(self, store: ModelStore) -> None:
         file = store.load(ROLE)
         self.sha256 = file.sha256
-        self._model = LiteRtModel(file.data)
+        self._model = store.backend.litert(file.data)
         answer = self.of(known_picture(_SIDE, _SIDE))
         require_known_answer(store, ROLE, answer * np.float32(10))
         self.known_answers = {ROLE: fingerprint(answer * np.float32(10))}

@@ -50,12 +50,14 @@ class Comparison:
         output_people: The same per person of the output, at their place.
         unseen: What was repainted that may be a person whom nobody found.
         tone: Whether the whole picture's tone moved.
+        background: Whether anything off everybody's regions was repainted.
     """
 
     people: Touched
     output_people: Touched
     unseen: frozenset[Region]
     tone: bool
+    background: bool
 
 
 def judged(laid: Laid, limits: Thresholds) -> Comparison:
@@ -67,7 +69,8 @@ def judged(laid: Laid, limits: Thresholds) -> Comparison:
     """
     found = laid.found
     if not found.measurable:
-        return Comparison((_DOUBT,) * len(laid.here), (_DOUBT,) * len(laid.there), _DOUBT, tone=True)
+        doubt = (_DOUBT,) * len(laid.here), (_DOUBT,) * len(laid.there), _DOUBT
+        return Comparison(*doubt, tone=True, background=True)
     seen, closely = repainted(found, limits)
     lost = found.look.textured.any() and seen[found.look.textured].mean() > 1 - _KEPT
 
@@ -82,7 +85,13 @@ def judged(laid: Laid, limits: Thresholds) -> Comparison:
         elsewhere &= ~person.everything()
     counted = elsewhere if laid.exposed else elsewhere & laid.likely
     unseen = frozenset({Region.BODY}) if counted.mean() > limits.change_share_unseen else frozenset[Region]()
-    return Comparison(touched(laid.here), touched(laid.there), unseen, tone=found.tone > limits.change_tone)
+    return Comparison(
+        touched(laid.here),
+        touched(laid.there),
+        unseen,
+        tone=found.tone > limits.change_tone,
+        background=bool(elsewhere.mean() > limits.change_share_unseen),
+    )
 
 
 def repainted(found: Difference, limits: Thresholds) -> tuple[Mask, Mask]:

@@ -58,12 +58,20 @@ class Worker:
         try:
             if name not in self._uses:
                 self._announce(name, LOADING)
-                self._uses[name] = self._checks.load(name)
+                self._uses[name] = tuple(map(self._with_runtime, self._checks.load(name)))
             self._announce(name, RUNNING)
             value = work()
         except Exception as error:  # noqa: BLE001 - a check may raise anything; all of it refuses
             return fallback, failed_run(name, error)
         return value, CheckRun(name, CheckOutcome.RAN, models=self._uses[name])
+
+    def _with_runtime(self, use: ModelUse) -> ModelUse:
+        """The model with what runs it, where the check itself did not say."""
+        store = self._checks.store
+        files = {entry.role: entry.file for entry in store.lock.model}
+        if use.runtime or use.role not in files:
+            return use
+        return replace(use, runtime=store.backend.runtime(files[use.role]))
 
     def observe_image(self, image: CanonicalImage) -> ImageObservation:
         """Everything seen in one picture."""

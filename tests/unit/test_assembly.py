@@ -136,9 +136,17 @@ class Unmoved(tuple):
         return tuple.__getitem__(self, index) if index < len(self) else ExposureChange.NONE
 
 
-def change(*touched, unseen=frozenset(), tone=False, new=(), moved=(), picture_moved=ExposureChange.NONE):
+def change(
+    *touched,
+    unseen=frozenset(),
+    tone=False,
+    background=False,
+    new=(),
+    moved=(),
+    picture_moved=ExposureChange.NONE,
+):
     return ChangeObservation(
-        tuple(touched), Unnamed(new), unseen, tone, Unmoved(moved), picture_moved, CHANGE_RAN
+        tuple(touched), Unnamed(new), unseen, tone, background, Unmoved(moved), picture_moved, CHANGE_RAN
     )
 
 
@@ -383,6 +391,13 @@ def measured(before, after, changed, asked, consents=()):
         ({Operation.HAIR}, change(frozenset({Region.HAIR, Region.BODY})), {Operation.BODY}),
         ({Operation.BACKGROUND}, change(frozenset(), unseen=frozenset({Region.BODY})), set()),
         ({Operation.TONE}, change(frozenset(), unseen=frozenset({Region.BODY})), {Operation.BODY}),
+        ({Operation.OBJECT}, change(frozenset(), unseen=frozenset({Region.BODY})), {Operation.BODY}),
+        ({Operation.STYLISE}, change(frozenset(), unseen=frozenset({Region.BODY})), {Operation.BODY}),
+        ({Operation.RESTORE}, change(frozenset(), unseen=frozenset({Region.BODY})), set()),
+        ({Operation.HAIR}, change(frozenset({Region.HAIR}), background=True), {Operation.BACKGROUND}),
+        ({Operation.TONE}, change(frozenset(), background=True), {Operation.BACKGROUND}),
+        ({Operation.OBJECT}, change(frozenset(), background=True), set()),
+        ({Operation.STYLISE}, change(frozenset({Region.FACE}), background=True), set()),
         ({Operation.BACKGROUND}, change(frozenset(), tone=True), {Operation.TONE}),
         ({Operation.MAKEUP}, change(frozenset({Region.FACE}), tone=True), set()),
         ({Operation.BACKGROUND}, change(frozenset({Region.FACE})), {Operation.EXPRESSION}),
@@ -506,3 +521,11 @@ def test_nothing_asked_explains_a_bodys_change():
     seen = picture(face(0), bodies=[body()])
     changed = change(frozenset({Region.BODY}), frozenset({Region.BODY}))
     assert Operation.BODY in measured(seen, seen, changed, {Operation.CLOTHING}, [consent(0)])
+
+
+def test_what_was_painted_where_somebody_stands_now_counts_for_them():
+    """Pixels repainted at somebody's place in the output are theirs, as those at their place before."""
+    seen = picture(face(0), face(1, x=100))
+    changed = change(frozenset(), frozenset(), new=(frozenset(), frozenset({Region.HAIR})))
+    persons = at_output(seen, seen, changed).facts.persons
+    assert [person.touched for person in persons[:2]] == [frozenset(), {Region.HAIR}]

@@ -20,7 +20,9 @@ def words(*operations: Operation, intent: Intent = Intent.ORDINARY) -> PromptObs
 
 def reach(*touched: set[Region], unseen: set[Region] | frozenset[Region] = frozenset()) -> ChangeObservation:
     moved = ExposureChange.NONE
-    return ChangeObservation(tuple(map(frozenset, touched)), (), frozenset(unseen), True, (), moved, ())
+    return ChangeObservation(
+        tuple(map(frozenset, touched)), (), frozenset(unseen), True, False, (), moved, ()
+    )
 
 
 @pytest.mark.parametrize("reached", [Region.BODY, Region.UNDETERMINED])

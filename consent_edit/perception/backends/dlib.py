@@ -10,7 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consent_edit.errors import ModelUnavailable
-from consent_edit.perception.models import ModelFile
+from consent_edit.perception.model_lock import ModelFile
+
+RUNTIME = f"dlib-{dlib.__version__}-cpu"
+"""What a record says ran the predictor."""
 
 
 class DlibLandmarks:

@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from consent_edit.perception.backends.litert import LiteRtModel
 from consent_edit.perception.detectors.found import Floats, Found, finite
 from consent_edit.perception.models import ModelStore
 from consent_edit.perception.selftest import fingerprint, known_picture, require_known_answer
@@ -43,7 +42,7 @@ class BlazeFace:
 
     def __init__(self, store: ModelStore) -> None:
         file = store.load(ROLE)
-        self._model = LiteRtModel(file.data)
+        self._model = store.backend.litert(file.data)
         self._centres = _anchor_centres()
         raw = self._model.run(_scaled(known_picture(_SIDE, _SIDE)))
         answer = np.concatenate([raw[name].ravel() for name in sorted(raw)]).astype(np.float32)

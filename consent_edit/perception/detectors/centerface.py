@@ -7,7 +7,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from consent_edit.perception.backends.onnx import OnnxModel
 from consent_edit.perception.detectors.found import Floats, Found, finite, planes
 from consent_edit.perception.models import ModelStore
 from consent_edit.perception.selftest import fingerprint, known_picture, require_known_answer
@@ -29,7 +28,7 @@ class CenterFace:
 
     def __init__(self, store: ModelStore) -> None:
         file = store.load(ROLE)
-        self._model = OnnxModel(file.data, free_axes=(0, 2, 3))
+        self._model = store.backend.onnx(file.data, free_axes=(0, 2, 3))
         raw = self._raw(known_picture(128, 160))
         answer = np.concatenate([raw[name].ravel() for name in sorted(raw)]).astype(np.float32)
         require_known_answer(store, ROLE, answer)

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consent_edit.perception.alignment import ARCFACE_SIDE, aligned
-from consent_edit.perception.backends.litert import LiteRtModel
 from consent_edit.perception.detectors.centerface import CenterFace
 from consent_edit.perception.detectors.found import finite
 from consent_edit.perception.detectors.merging import Candidate, width_of
@@ -50,7 +49,7 @@ class FaceMesh:
 
     def __init__(self, store: ModelStore) -> None:
         file = store.load(ROLE)
-        self._model = LiteRtModel(file.data)
+        self._model = store.backend.litert(file.data)
         raw = self._model.run(_scaled(known_picture(_MESH_SIDE, _MESH_SIDE)))
         answer = np.concatenate([raw[name].ravel() for name in sorted(raw)]).astype(np.float32)
         require_known_answer(store, ROLE, answer)

@@ -166,3 +166,24 @@ def test_a_weak_hit_counts_only_on_a_silhouette(finder, astronaut, limits, monke
     (body,) = finder.find(astronaut, ())
     assert body.signs == ("pose", "silhouette")
     assert body.box.x < 200 < body.box.x + body.box.width
+
+
+def test_a_hit_in_the_mirror_picture_lies_where_the_person_is(finder, astronaut, monkeypatch):
+    """What only the mirrored view shows is told at its place in the picture itself."""
+
+    def only_mirrored(pixels, view, least):
+        return [] if np.array_equal(pixels, astronaut) else [hit((100.0, 200.0), (110.0, 400.0), 0.9)]
+
+    monkeypatch.setattr(finder._pose, "look", only_mirrored)
+    (found,) = finder.hits(astronaut)
+    assert found.shoulders == (412.0, 200.0)
+    assert found.hips == (402.0, 400.0)
+
+
+def test_one_body_is_told_once_however_its_shoulders_were_placed(finder, astronaut, monkeypatch):
+    """Two hits of one size over one another, shoulders far apart, are one body: the better."""
+    better, worse = hit((250.0, 200.0), (250.0, 300.0), 0.9), hit((250.0, 255.0), (250.0, 352.0), 0.8)
+    monkeypatch.setattr(finder._pose, "look", lambda pixels, view, least: [better, worse])
+    monkeypatch.setattr(PoseHit, "mirrored", lambda self, width: self)
+    (body,) = finder.find(astronaut, ())
+    assert body.score == 0.9

@@ -19,7 +19,8 @@ from consent_edit.errors import ModelUnavailable
 from consent_edit.perception import pull as pulling
 from consent_edit.perception.backends.onnx import OnnxModel
 from consent_edit.perception.exposure_second import ROLES, SecondFamily, built, installed
-from consent_edit.perception.models import ModelEntry, ModelLock, ModelStore, NpmCarrier, read_lock
+from consent_edit.perception.model_lock import ModelEntry, ModelLock, NpmCarrier, read_lock
+from consent_edit.perception.models import ModelStore
 from consent_edit.perception.pull import FileState
 
 MEMBER = "package/dist/small.js"

@@ -15,7 +15,8 @@ from consent_edit.perception.detectors.human import FaceMesh
 from consent_edit.perception.detectors.merging import overlap
 from consent_edit.perception.detectors.yunet import YuNet
 from consent_edit.perception.faces import FaceDetector
-from consent_edit.perception.models import ModelLock, ModelStore
+from consent_edit.perception.model_lock import ModelLock
+from consent_edit.perception.models import ModelStore
 
 FACE = np.array([[179, 60], [270, 176]], np.float32)
 POINTS = np.array([[203, 102], [248, 106], [223, 126], [202, 144], [240, 146]], np.float32)

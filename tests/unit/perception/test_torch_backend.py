@@ -47,7 +47,8 @@ from consent_edit.perception.detectors.found import planes as padded_planes  # n
 from consent_edit.perception.exposure import prepared  # noqa: E402
 from consent_edit.perception.exposure_views import fixed_views  # noqa: E402
 from consent_edit.perception.faces import looks  # noqa: E402
-from consent_edit.perception.models import SELF_TEST_CODE, ModelStore, SelfTest  # noqa: E402
+from consent_edit.perception.model_lock import SELF_TEST_CODE, SelfTest  # noqa: E402
+from consent_edit.perception.models import ModelStore  # noqa: E402
 from consent_edit.perception.passes import PASSES, Detector, ViewSpec, must_run  # noqa: E402
 
 CPU = torch.device("cpu")

@@ -1,0 +1,55 @@
+"""What is left over once tone, noise and small shifts are taken off."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from change_scene import painted
+
+from consent_edit.bench.edits import BENIGN
+from consent_edit.intake.canonical import CanonicalImage
+from consent_edit.perception.difference import WORKING_SIDE, difference, working
+
+
+def found(before, after):
+    first, second = (CanonicalImage.of(np.ascontiguousarray(one)) for one in (before, after))
+    return difference(first, second, working(first))
+
+
+def test_lowered_contrast_makes_a_repaint_no_smaller(astronaut):
+    """The difference is told as large as it would be in the input's own contrast."""
+    repaint = painted(astronaut, (230, 340), (60, 50), (150, 90, 60))
+    plain = found(astronaut, repaint).look.colour[340, 230]
+    faint = found(astronaut, (64 + 0.5 * repaint.astype(np.float64)).astype(np.uint8)).look.colour[340, 230]
+    assert plain > 20
+    assert faint > 0.85 * plain
+
+
+def test_what_lies_beside_a_cropped_border_is_not_blurred_with_it(astronaut):
+    """A stripe at the border that a crop takes away leaves no difference in what is still shown."""
+    striped = astronaut.copy()
+    striped[:7] = 255
+    striped[7:40] = 0
+    result = found(striped, BENIGN["slight crop"](striped))
+    assert not result.shown[0].any()
+    assert np.quantile(result.look.colour[result.shown], 0.995) < 8
+
+
+def test_a_shift_by_a_pixel_in_one_place_is_no_colour_difference(astronaut):
+    """Half of a picture moved by one pixel, which no registration can undo, leaves next to nothing."""
+    after = astronaut.copy()
+    after[256:] = np.roll(astronaut[256:], 1, axis=1)
+    colour = found(astronaut, after).look.colour[270:500, 10:500]
+    assert np.quantile(colour, 0.99) < 3
+
+
+@pytest.mark.parametrize(
+    ("face", "side", "close"), [(200.0, 512, False), (90.0, 512, True), (20.0, 1200, True), (4.0, 1536, True)]
+)
+def test_a_small_face_is_looked_at_more_closely(face, side, close):
+    """The smaller the face in a picture of 2,000 px, the larger the working size, up to a bound."""
+    image = CanonicalImage.of(np.zeros((1000, 2000, 3), dtype=np.uint8))
+    how = working(image, face)
+    assert how.size == (side, side // 2)
+    assert how.close is close
+    assert working(image).size[0] == WORKING_SIDE

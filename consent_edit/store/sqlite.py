@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
 IN_MEMORY: Final = ":memory:"
 """Names a database that ends with its last connection."""
+
+_PAUSE_S: Final = 0.005
 
 
 def open_sqlite(path: str, wait_ms: int, writing: str) -> Engine:
@@ -35,8 +39,7 @@ def open_sqlite(path: str, wait_ms: int, writing: str) -> Engine:
         dbapi.isolation_level = None  # the driver begins nothing by itself
         cursor = dbapi.cursor()
         cursor.execute(f"PRAGMA busy_timeout={int(wait_ms)}")
-        cursor.execute("PRAGMA journal_mode=WAL")
-        mode = cursor.fetchone()
+        mode = _ahead(cursor, wait_ms)
         if not in_memory and (mode is None or mode[0] != "wal"):
             raise sqlite3.OperationalError("this file system does not allow write-ahead logging")
         cursor.execute("PRAGMA synchronous=FULL")
@@ -52,6 +55,19 @@ def open_sqlite(path: str, wait_ms: int, writing: str) -> Engine:
     event.listen(engine, "connect", connected)
     event.listen(engine, "begin", begun)
     return engine
+
+
+def _ahead(cursor: DBAPICursor, wait_ms: int) -> Sequence[object] | None:
+    """Switch to write-ahead logging. While others make the same new file SQLite does not wait: we do."""
+    until = time.monotonic() + wait_ms / 1000
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return cursor.fetchone()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(_PAUSE_S)
 
 
 def empty_write_ahead_log(engine: Engine) -> bool:

@@ -37,6 +37,12 @@ def edit(world, perception, photo=LANDSCAPE, presentations=()):
     return editor.edit(request)
 
 
+@pytest.fixture(scope="module")
+def consent(world):
+    """Her consent to a tone edit; a refused edit uses none of it up."""
+    return world.consent()
+
+
 def exact(world, refusal):
     return set(world.operator.decision(refusal.decision_id).codes)
 
@@ -134,13 +140,13 @@ def store_with(role, folder, *, altered):
 
 @pytest.mark.parametrize("altered", [False, True], ids=["deleted", "altered"])
 @pytest.mark.parametrize("role", CHECK_OF_ROLE)
-def test_lost_weight_file_is_named(world, tmp_path, role, altered):
+def test_lost_weight_file_is_named(world, consent, tmp_path, role, altered):
     """Deleting or altering any weight file refuses the consented edit and names the check that needs it."""
     with (
         PerceptionProcess(store_with(role, tmp_path, altered=altered)) as perception,
         pytest.raises(EditRefused) as refused,
     ):
-        edit(world, perception, world.photo, world.consent())
+        edit(world, perception, world.photo, consent)
     codes = exact(world, refused.value)
     gone = "face-detection" if role == "face-embedding" else CHECK_OF_ROLE[role]
     assert {"floor.checks-incomplete", f"check.{gone}-missing"} <= codes

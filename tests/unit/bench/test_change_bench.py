@@ -100,10 +100,11 @@ def test_the_command_prints_rows_and_shares(rows, monkeypatch, tmp_path):
     import typer
     from typer.testing import CliRunner
 
+    from consent_edit.bench import change_scenes
     from consent_edit.cli import bench_change
 
-    monkeypatch.setattr(bench_change, "scenes", lambda *given, **named: ())
-    monkeypatch.setattr(bench_change, "measure", lambda *given, **named: tuple(rows.values()))
+    monkeypatch.setattr(change_scenes, "scenes", lambda *given, **named: ())
+    monkeypatch.setattr(bench, "measure", lambda *given, **named: tuple(rows.values()))
     app = typer.Typer()
     app.command()(bench_change.change)
     told = json.loads(CliRunner().invoke(app, [str(tmp_path), "--json"]).stdout)

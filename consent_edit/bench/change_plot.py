@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from consent_edit.bench.change import FACTORS, EditRow
-from consent_edit.errors import ArgumentRejected, Unavailable
+from consent_edit.bench.plots import drawn
 
 
 def shares(rows: Sequence[EditRow], kind: str) -> tuple[float, ...]:
@@ -25,35 +25,22 @@ def plotted(rows: Sequence[EditRow], file: Path) -> None:
         Unavailable: matplotlib is not installed.
         ArgumentRejected: the file cannot be written.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise Unavailable(
-            "plots need matplotlib", code="check.plot", remedy="pip install 'consent-edit[bench]'"
-        ) from error
-    figure = Figure(figsize=(6.0, 4.0), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    named = (
-        ("benign", "falsely touched", 1, "#cc6677"),
-        ("body", "missed: a tenth of a body or more", -1, "#4477aa"),
-        ("face", "missed: a face", -1, "#117733"),
-    )
-    for kind, label, sign, colour in named:
-        found = shares(rows, kind)
-        if found:
-            lost = [share if sign > 0 else 1 - share for share in found]
-            axes.plot(FACTORS, [100 * share for share in lost], marker="o", label=label, color=colour)
-    axes.axvline(1.0, color="#999999", linewidth=0.8, linestyle="--")
-    axes.set_xscale("log")
-    axes.set_xticks(FACTORS, [str(factor) for factor in FACTORS])
-    axes.minorticks_off()
-    axes.set_xlabel("thresholds, as a multiple of the operating ones")
-    axes.set_ylabel("per cent of edits")
-    axes.grid(linewidth=0.3)
-    axes.legend(fontsize=8)
-    try:
-        figure.savefig(file, dpi=150, format="png")
-    except OSError as error:
-        raise ArgumentRejected(f"{file} cannot be written ({error.strerror})") from error
+    with drawn((6.0, 4.0), file) as axes:
+        named = (
+            ("benign", "falsely touched", 1, "#cc6677"),
+            ("body", "missed: a tenth of a body or more", -1, "#4477aa"),
+            ("face", "missed: a face", -1, "#117733"),
+        )
+        for kind, label, sign, colour in named:
+            found = shares(rows, kind)
+            if found:
+                lost = [share if sign > 0 else 1 - share for share in found]
+                axes.plot(FACTORS, [100 * share for share in lost], marker="o", label=label, color=colour)
+        axes.axvline(1.0, color="#999999", linewidth=0.8, linestyle="--")
+        axes.set_xscale("log")
+        axes.set_xticks(FACTORS, [str(factor) for factor in FACTORS])
+        axes.minorticks_off()
+        axes.set_xlabel("thresholds, as a multiple of the operating ones")
+        axes.set_ylabel("per cent of edits")
+        axes.grid(linewidth=0.3)
+        axes.legend(fontsize=8)

@@ -1,13 +1,46 @@
-"""Plots as PNG files; matplotlib is wanted only here."""
+"""Plots as PNG files: the axes that the benches draw on, and bars."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from consent_edit.errors import ArgumentRejected, Unavailable
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 _INCHES_A_BAR = 0.16
+
+
+@contextmanager
+def drawn(inches: tuple[float, float], file: Path) -> Iterator[Axes]:
+    """Empty axes to draw on; what was drawn is written as a PNG at the end, unless drawing failed.
+
+    Args:
+        inches: Width and height.
+        file: Where the PNG is written.
+
+    Raises:
+        Unavailable: matplotlib is not installed.
+        ArgumentRejected: the file cannot be written.
+    """
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise Unavailable(
+            "plots need matplotlib", code="check.plot", remedy="pip install 'consent-edit[bench]'"
+        ) from error
+    figure = Figure(figsize=inches, layout="constrained")
+    FigureCanvasAgg(figure)
+    yield figure.add_subplot()
+    try:
+        figure.savefig(file, dpi=150, format="png")
+    except OSError as error:
+        raise ArgumentRejected(f"{file} cannot be written ({error.strerror})") from error
 
 
 def bars(
@@ -31,28 +64,17 @@ def bars(
         Unavailable: matplotlib is not installed.
         ArgumentRejected: the file cannot be written.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise Unavailable(
-            "plots need matplotlib", code="check.plot", remedy="pip install 'consent-edit[bench]'"
-        ) from error
-    figure = Figure(figsize=(7.0, 1.0 + _INCHES_A_BAR * len(names)), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    places = range(len(names))
-    spread = [
-        [max(0.0, share - low) for share, (low, _) in zip(shares, intervals, strict=True)],
-        [max(0.0, high - share) for share, (_, high) in zip(shares, intervals, strict=True)],
-    ]
-    axes.barh(places, shares, xerr=spread, color="#4477aa", error_kw={"elinewidth": 0.8, "ecolor": "#222222"})
-    axes.set_yticks(places, names, fontsize=6)
-    axes.invert_yaxis()
-    axes.set_xlim(min(0.8, *(low for low, _ in intervals)), 1.0)
-    axes.set_title(title, fontsize=9)
-    axes.grid(axis="x", linewidth=0.3)
-    try:
-        figure.savefig(file, dpi=150, format="png")
-    except OSError as error:
-        raise ArgumentRejected(f"{file} cannot be written ({error.strerror})") from error
+    with drawn((7.0, 1.0 + _INCHES_A_BAR * len(names)), file) as axes:
+        places = range(len(names))
+        spread = [
+            [max(0.0, share - low) for share, (low, _) in zip(shares, intervals, strict=True)],
+            [max(0.0, high - share) for share, (_, high) in zip(shares, intervals, strict=True)],
+        ]
+        axes.barh(
+            places, shares, xerr=spread, color="#4477aa", error_kw={"elinewidth": 0.8, "ecolor": "#222222"}
+        )
+        axes.set_yticks(places, names, fontsize=6)
+        axes.invert_yaxis()
+        axes.set_xlim(min(0.8, *(low for low, _ in intervals)), 1.0)
+        axes.set_title(title, fontsize=9)
+        axes.grid(axis="x", linewidth=0.3)

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consent_edit.bench.face_readings import ROLES
+from consent_edit.bench.plots import drawn
 from consent_edit.bench.verification import BOTH, distance
 from consent_edit.bench.verification_figures import Trials, Verification
-from consent_edit.errors import ArgumentRejected, Unavailable
 
 _COLOURS: Final = {ROLES[0]: "#4477aa", ROLES[1]: "#ccbb44", BOTH: "#228833"}
 _LINES: Final = {1: ":", 2: "-", 3: "--"}
@@ -29,34 +29,21 @@ def plot_verification(found: Verification, file: Path) -> None:
         Unavailable: matplotlib is not installed.
         ArgumentRejected: the file cannot be written.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise Unavailable(
-            "plots need matplotlib", code="check.plot", remedy="pip install 'consent-edit[bench]'"
-        ) from error
-    figure = Figure(figsize=(7.0, 5.0), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    wanted = np.array([found.thresholds[role] for role in ROLES])
-    for enrolled, trials in found.trials.items():
-        for name, (rates, accepted) in curves(trials, wanted).items():
-            label = f"{name}, {enrolled} enrolled"
-            axes.plot(rates, accepted, _LINES[enrolled], color=_COLOURS[name], linewidth=1, label=label)
-    for point in found.operating:
-        least = max(point.false.rate, 1 / point.false.tries)
-        axes.plot([least], [point.tar.value], "o", color=_COLOURS[BOTH], markersize=4)
-    axes.set_xscale("log")
-    axes.set_xlabel("false match rate")
-    axes.set_ylabel("true acceptance rate")
-    axes.set_ylim(0.5, 1.0)
-    axes.grid(linewidth=0.3)
-    axes.legend(fontsize=6)
-    try:
-        figure.savefig(file, dpi=150, format="png")
-    except OSError as error:
-        raise ArgumentRejected(f"{file} cannot be written ({error.strerror})") from error
+    with drawn((7.0, 5.0), file) as axes:
+        wanted = np.array([found.thresholds[role] for role in ROLES])
+        for enrolled, trials in found.trials.items():
+            for name, (rates, accepted) in curves(trials, wanted).items():
+                label = f"{name}, {enrolled} enrolled"
+                axes.plot(rates, accepted, _LINES[enrolled], color=_COLOURS[name], linewidth=1, label=label)
+        for point in found.operating:
+            least = max(point.false.rate, 1 / point.false.tries)
+            axes.plot([least], [point.tar.value], "o", color=_COLOURS[BOTH], markersize=4)
+        axes.set_xscale("log")
+        axes.set_xlabel("false match rate")
+        axes.set_ylabel("true acceptance rate")
+        axes.set_ylim(0.5, 1.0)
+        axes.grid(linewidth=0.3)
+        axes.legend(fontsize=6)
 
 
 def curves(

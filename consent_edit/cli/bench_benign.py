@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from consent_edit.cli.terminal import AsJson
+from consent_edit.cli.terminal import AsJson, overwritten
 
 
 def benign(
@@ -25,7 +24,7 @@ def benign(
     from consent_edit.thresholds import load_thresholds
 
     probes = [FaceProbe(FaceDetector(ModelStore(), load_thresholds()))]
-    figures = measure(folder, probes, limit=limit, told=_told)
+    figures = measure(folder, probes, limit=limit, told=overwritten)
     if as_json:
         typer.echo(json.dumps([asdict(one) for one in figures]))
         return
@@ -34,9 +33,3 @@ def benign(
             f"{name} {count / one.pictures:.3f} ({count})" for name, count in sorted(one.fired.items())
         )
         typer.echo(f"{one.kind:16} {one.pictures:5} pictures: {rates}")
-
-
-def _told(line: str) -> None:
-    """Progress, on a terminal only."""
-    if sys.stderr.isatty():
-        typer.echo(f"\r{line}", nl=False, err=True)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from consent_edit.cli.terminal import AsJson
+from consent_edit.cli.terminal import AsJson, overwritten
 from consent_edit.thresholds import load_thresholds
 
 if TYPE_CHECKING:
@@ -38,11 +37,11 @@ def change(
     autoencoder = None if vae is None else round_trip(vae)
     then = {"graded": BENIGN["curve"]} if autoencoder is None else {"autoencoder": autoencoder}
     rows = measure(
-        scenes(folder, pictures, limits, autoencoder=autoencoder, told=_told),
+        scenes(folder, pictures, limits, autoencoder=autoencoder, told=overwritten),
         ChangeMeter(ModelStore(), limits),
         limits,
         after_repaint=then,
-        told=_told,
+        told=overwritten,
     )
     if plot is not None:
         plotted(rows, plot)
@@ -75,9 +74,3 @@ def _line(row: EditRow) -> str:
         f"{row.kind:7}{row.edit:44} {100 * share:6.1f} % [{100 * row.low:.1f}, {100 * row.high:.1f}]  "
         f"{row.touched}/{row.pictures}"
     )
-
-
-def _told(line: str) -> None:
-    """Progress, on a terminal only."""
-    if sys.stderr.isatty():
-        typer.echo(f"\r{line}", nl=False, err=True)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from consent_edit.cli.terminal import AsJson
+from consent_edit.cli.terminal import AsJson, overwritten
 from consent_edit.errors import Unavailable
 from consent_edit.thresholds import Thresholds, load_thresholds
 
@@ -82,7 +81,7 @@ def exposure(
         limits,
         edited=edited,
         after=None if after is None else (folder, after),
-        told=_tell,
+        told=overwritten,
     )
     if plot is not None:
         draw(figures, limits, plot)
@@ -90,12 +89,6 @@ def exposure(
         typer.echo(json.dumps(report(figures, looker.uses, limits)))
         return
     _print(figures)
-
-
-def _tell(line: str) -> None:
-    """Progress: on stderr, and only for a terminal."""
-    if sys.stderr.isatty():
-        typer.echo(f"\r{line:60}", nl=False, err=True)
 
 
 def _print(figures: ExposureFigures) -> None:

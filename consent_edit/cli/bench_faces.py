@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from consent_edit.cli.terminal import AsJson
+from consent_edit.cli.terminal import AsJson, overwritten
 
 if TYPE_CHECKING:
     from consent_edit.bench.faces import FacesReport, Recall
@@ -45,7 +44,7 @@ def faces(
         people=identities,
         pattern=conditions,
         pairs=pairs,
-        told=_told,
+        told=overwritten,
     )
     if plot is not None:
         plotted(report.recall, plot)
@@ -76,7 +75,7 @@ def _verify(folder: Path, plot: Path | None, as_json: bool) -> None:
         folder,
         load_thresholds(),
         ModelStore(),
-        progress=lambda done, total: _told(f"{done} of {total} photographs"),
+        progress=lambda done, total: overwritten(f"{done} of {total} photographs"),
     )
     if plot is not None:
         plot_verification(found, plot)
@@ -103,9 +102,3 @@ def _summary(report: FacesReport) -> str:
         f"{report.not_human} of {report.people} taken for no person's\n"
         f"{report.boxes_a_picture} boxes and {report.milliseconds} ms a picture"
     )
-
-
-def _told(line: str) -> None:
-    """Progress, on a terminal only."""
-    if sys.stderr.isatty():
-        typer.echo(f"\r{line}", nl=False, err=True)

@@ -47,6 +47,12 @@ def lines(text: str) -> str:
     return "\n".join(map(plain, text.split("\n")))
 
 
+def overwritten(line: str) -> None:
+    """Progress that the next line overwrites: on stderr, and only for a terminal."""
+    if sys.stderr.isatty():
+        typer.echo(f"\r{line:60}", nl=False, err=True)
+
+
 def counted(items: Iterable[_T], what: str) -> Iterator[_T]:
     """The items as they come; how many there were by now stands on stderr, where that is a terminal."""
     if not sys.stderr.isatty():

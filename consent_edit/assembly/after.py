@@ -25,6 +25,7 @@ from consent_edit.perception.observation import (
     FaceObservation,
     ImageObservation,
     PromptObservation,
+    worst_change,
 )
 from consent_edit.policy.facts import PersonFacts
 from consent_edit.vocabulary import (
@@ -39,8 +40,6 @@ from consent_edit.vocabulary import (
     Recognisable,
     Stage,
 )
-
-_CHANGES = (ExposureChange.NONE, ExposureChange.INCREASED, ExposureChange.UNDETERMINED)
 
 
 def assemble_output(
@@ -145,8 +144,7 @@ class _Edit:
 
 def _change_of(change: ChangeObservation, index: int) -> ExposureChange:
     """How the exposure of somebody in the output moved: worst of their own and the whole picture's."""
-    moved = (change.exposure_changes[index], change.exposure_change)
-    return max(moved, key=_CHANGES.index)
+    return worst_change(change.exposure_changes[index], change.exposure_change)
 
 
 def _shown(edit: _Edit, index: int) -> PersonFacts:

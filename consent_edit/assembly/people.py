@@ -16,6 +16,7 @@ from consent_edit.perception.observation import (
     ImageObservation,
     PersonObservation,
     PromptObservation,
+    worst_exposure,
 )
 from consent_edit.policy.facts import Facts, PersonFacts
 from consent_edit.vocabulary import (
@@ -122,14 +123,6 @@ def _one_a_subject(consents: Sequence[ConsentResult]) -> list[ConsentResult]:
         ):
             chosen[name] = consent
     return list(chosen.values())
-
-
-_SEVERITY = (Exposure.NONE, Exposure.SUGGESTIVE, Exposure.NUDE, Exposure.EXPLICIT, Exposure.UNDETERMINED)
-
-
-def worst_exposure(*values: Exposure) -> Exposure:
-    """The worst of some exposures; what could not be read is worse than anything read."""
-    return max(values, key=_SEVERITY.index)
 
 
 def exposure_of(seen: ImageObservation, index: int) -> Exposure:

@@ -6,12 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from consent_edit.perception.exposure_views import SECOND, SUGGESTIVE
-from consent_edit.perception.observation import Box, ExposureReading, ImageObservation, Origin
+from consent_edit.perception.observation import (
+    Box,
+    ExposureReading,
+    ImageObservation,
+    Origin,
+    worst_change,
+    worst_exposure,
+)
 from consent_edit.thresholds import Thresholds
 from consent_edit.vocabulary import Exposure, ExposureChange
 
-_SEVERITY: Final = (Exposure.NONE, Exposure.SUGGESTIVE, Exposure.NUDE, Exposure.EXPLICIT)
-_WORST_LAST: Final = (ExposureChange.NONE, ExposureChange.INCREASED, ExposureChange.UNDETERMINED)
 _SAME_PLACE: Final = 0.2
 _INSIDE: Final = 0.6
 
@@ -37,8 +42,8 @@ def exposure_changes(
     if not origins or len(after.exposure.persons) != people:
         return (ExposureChange.UNDETERMINED,) * people, ExposureChange.UNDETERMINED
     against = [_against(origin, after, limits) for origin in origins]
-    persons = tuple(_worst([persons[i] for persons, _ in against]) for i in range(people))
-    return persons, _worst([picture for _, picture in against])
+    persons = tuple(worst_change(*(persons[i] for persons, _ in against)) for i in range(people))
+    return persons, worst_change(*(picture for _, picture in against))
 
 
 def change_between(before: ExposureReading, after: ExposureReading, limits: Thresholds) -> ExposureChange:
@@ -49,7 +54,7 @@ def change_between(before: ExposureReading, after: ExposureReading, limits: Thre
     """
     if Exposure.UNDETERMINED in (before.value, after.value) or not before.scores or not after.scores:
         return ExposureChange.UNDETERMINED
-    if _SEVERITY.index(after.value) > _SEVERITY.index(before.value):
+    if worst_exposure(before.value, after.value) is not before.value:
         return ExposureChange.INCREASED
     if all(_rise(before, after, ending) < limit for ending, limit in _limits(limits).items()):
         return ExposureChange.NONE
@@ -126,7 +131,3 @@ def _inside(one: Box, other: Box) -> float:
     height = min(one.y + one.height, other.y + other.height) - max(one.y, other.y)
     smaller = min(one.width * one.height, other.width * other.height)
     return width * height / smaller if width > 0 and height > 0 and smaller > 0 else 0.0
-
-
-def _worst(changes: Sequence[ExposureChange]) -> ExposureChange:
-    return max(changes, key=_WORST_LAST.index)

@@ -10,14 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from consent_edit.perception.exposure_views import SECOND, SUGGESTIVE, WHOLE, View
-from consent_edit.perception.observation import ExposureReading
+from consent_edit.perception.observation import ExposureReading, worst_exposure
 from consent_edit.thresholds import Thresholds
 from consent_edit.vocabulary import Exposure
-
-_SEVERITY: Final = (Exposure.NONE, Exposure.SUGGESTIVE, Exposure.NUDE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +76,7 @@ def _excused(look: Look, limits: Thresholds) -> bool:
 
 def reading_of(looks: Sequence[Look], limits: Thresholds) -> ExposureReading:
     """The worst value over some views, with every score; ``NONE`` without scores where there are none."""
-    worst = max((value_of(look, limits) for look in looks), key=_SEVERITY.index, default=Exposure.NONE)
+    worst = worst_exposure(Exposure.NONE, *(value_of(look, limits) for look in looks))
     return ExposureReading(worst, _scores(looks))
 
 

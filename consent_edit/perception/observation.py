@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -145,6 +145,26 @@ class ExposureReading:
 
     value: Exposure
     scores: Mapping[str, float] = field(default_factory=dict)
+
+
+_EXPOSURES: Final = (
+    Exposure.NONE,
+    Exposure.SUGGESTIVE,
+    Exposure.NUDE,
+    Exposure.EXPLICIT,
+    Exposure.UNDETERMINED,
+)
+_EXPOSURE_CHANGES: Final = (ExposureChange.NONE, ExposureChange.INCREASED, ExposureChange.UNDETERMINED)
+
+
+def worst_exposure(*values: Exposure) -> Exposure:
+    """The worst of some exposures; what could not be read is worse than anything read."""
+    return max(values, key=_EXPOSURES.index)
+
+
+def worst_change(*values: ExposureChange) -> ExposureChange:
+    """The worst of some changes of exposure; what could not be read is worse than an increase."""
+    return max(values, key=_EXPOSURE_CHANGES.index)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from consent_edit.intake.canonical import CanonicalImage
 from consent_edit.judgement import Judge
 from consent_edit.operator import Operator, Snapshot
 from consent_edit.perception.observation import Perception
-from consent_edit.perception.operator_checks import with_operator_models
+from consent_edit.perception.operator.checks import with_operator_models
 from consent_edit.perception.process import PerceptionProcess
 from consent_edit.pipelines import runner
 from consent_edit.pipelines.families import classify

@@ -13,7 +13,7 @@ from consent_edit.consent.jwe import OpeningKey
 from consent_edit.consent.status.lists import StatusLists
 from consent_edit.consent.trust import TrustList
 from consent_edit.errors import VerificationFailed
-from consent_edit.perception.operator_models import OperatorModels
+from consent_edit.perception.operator.models import OperatorModels
 from consent_edit.policy.bundle import PolicyBundle
 from consent_edit.policy.decision import Decision
 from consent_edit.policy.policy_file import PolicyFile, in_force

@@ -25,7 +25,7 @@ from consent_edit.operator_policies import (
     refuse_foreign_hands,
     shadow_of,
 )
-from consent_edit.perception.operator_models import OperatorModels, read_operator_models
+from consent_edit.perception.operator.models import OperatorModels, read_operator_models
 from consent_edit.policy.bundle import PolicyBundle
 from consent_edit.policy.policy_file import PolicyFile, in_force
 from consent_edit.policy.shadow import MAX_SHADOWS

@@ -24,7 +24,7 @@ from consent_edit.errors import ConsentInvalid, InputError
 from consent_edit.nonces import given_out, spend
 from consent_edit.objections import Objections
 from consent_edit.operator import Operator
-from consent_edit.perception.model_lock import read_lock
+from consent_edit.perception.models.lock import read_lock
 from consent_edit.thresholds import load_thresholds
 from consent_edit.vocabulary import Assurance, ConsentStatus
 

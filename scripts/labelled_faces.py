@@ -29,7 +29,7 @@ from consent_edit.bench.face_readings import Eyes as GateEyes
 from consent_edit.bench.labelled import read_picture as read
 from consent_edit.bench.verification_figures import clustered as share_of
 from consent_edit.bench.verification_figures import false_matches
-from consent_edit.perception.models import ModelStore
+from consent_edit.perception.models.store import ModelStore
 from consent_edit.thresholds import load_thresholds
 
 __all__ = [

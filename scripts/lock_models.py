@@ -11,13 +11,13 @@ import re
 import sys
 from pathlib import Path
 
-from consent_edit.perception.bodies import BodyFinder
-from consent_edit.perception.change import ChangeMeter
-from consent_edit.perception.embedding import FirstEmbedder, SecondEmbedder
-from consent_edit.perception.exposure import ExposureCheck
-from consent_edit.perception.faces import FaceDetector
-from consent_edit.perception.model_lock import ModelLock, SelfTest, ShippedCarrier, read_lock
-from consent_edit.perception.models import ModelStore
+from consent_edit.perception.bodies.look import BodyFinder
+from consent_edit.perception.change.look import ChangeMeter
+from consent_edit.perception.exposure.look import ExposureCheck
+from consent_edit.perception.faces.embedding import FirstEmbedder, SecondEmbedder
+from consent_edit.perception.faces.look import FaceDetector
+from consent_edit.perception.models.lock import ModelLock, SelfTest, ShippedCarrier, read_lock
+from consent_edit.perception.models.store import ModelStore
 from consent_edit.thresholds import load_thresholds
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from consent_edit.perception.age import AgeSignal
-from consent_edit.perception.embedding import FirstEmbedder
-from consent_edit.perception.faces import FaceDetector
-from consent_edit.perception.models import ModelStore
+from consent_edit.perception.faces.age import AgeSignal
+from consent_edit.perception.faces.embedding import FirstEmbedder
+from consent_edit.perception.faces.look import FaceDetector
+from consent_edit.perception.models.store import ModelStore
 from consent_edit.thresholds import load_thresholds
 from consent_edit.vocabulary import PersonKind
 

@@ -41,10 +41,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from consent_edit.consent.match import MatchOutcome, Probe, match_faces
-from consent_edit.perception.alignment import ARCFACE_POINTS, ARCFACE_SIDE, aligned, similarity
 from consent_edit.perception.backends.dlib import DlibLandmarks
 from consent_edit.perception.backends.dlib_graph import SIDE, dlib_onnx
-from consent_edit.perception.embedding import (
+from consent_edit.perception.faces.alignment import ARCFACE_POINTS, ARCFACE_SIDE, aligned, similarity
+from consent_edit.perception.faces.embedding import (
     CANVAS,
     CANVAS_BOX,
     CANVAS_ZOOM,
@@ -53,7 +53,7 @@ from consent_edit.perception.embedding import (
     SECOND,
     chip_maps,
 )
-from consent_edit.perception.models import ModelStore
+from consent_edit.perception.models.store import ModelStore
 
 AIM = {FIRST: 0.45, SECOND: 0.92}  # the cosines by which an attack on both weighs the one against the other
 

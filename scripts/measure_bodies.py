@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from consent_edit.bench.benign import measure
 from consent_edit.bench.labelled import portraits, read_picture
-from consent_edit.perception.bodies import BodyFinder
+from consent_edit.perception.bodies.look import BodyFinder
 from consent_edit.perception.checks import Checks
-from consent_edit.perception.models import ModelStore
+from consent_edit.perception.models.store import ModelStore
 from consent_edit.thresholds import load_thresholds
 from consent_edit.vocabulary import CheckName
 

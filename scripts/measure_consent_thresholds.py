@@ -36,7 +36,7 @@ from labelled_faces import (
 from numpy.typing import NDArray
 from scipy.stats import chi2, genpareto
 
-from consent_edit.perception.quality import measured
+from consent_edit.perception.faces.quality import measured
 
 MEASURES = ("width", "detection", "sharpness", "yaw", "pitch", "roll", "brightness", "clipped")
 WIDTHS = (32, 28, 24, 20)

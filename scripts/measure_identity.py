@@ -34,7 +34,7 @@ from consent_edit.bench.face_readings import (
     read_picture,
     template_of,
 )
-from consent_edit.perception.models import ModelStore
+from consent_edit.perception.models.store import ModelStore
 from consent_edit.thresholds import load_thresholds
 
 LIMITS = load_thresholds()

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from faker import Faker
 
-from consent_edit.perception.language import LANGUAGES
-from consent_edit.perception.normalise import normalise
+from consent_edit.perception.prompt.language import LANGUAGES
+from consent_edit.perception.prompt.normalise import normalise
 
 DATA = Path(__file__).resolve().parent / "data"
 SEED = 20260

@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from consent_edit.errors import ArgumentRejected  # noqa: E402
-from consent_edit.perception.sentences import SentenceEncoder  # noqa: E402
+from consent_edit.perception.prompt.sentences import SentenceEncoder  # noqa: E402
 from consent_edit.pipelines import grading_colour as colour  # noqa: E402
 from consent_edit.pipelines.grading import SLIDER_SCALE, GradingPipeline  # noqa: E402
 from consent_edit.pipelines.grading_looks import LOOKS, borne_out, effects  # noqa: E402

@@ -30,7 +30,7 @@ from prompt_phrases import (
 )
 from scipy import sparse
 
-from consent_edit.perception.heads import (
+from consent_edit.perception.prompt.heads import (
     JOINT_WIDTH,
     OPERATION_ORDER,
     EncoderHeads,
@@ -38,11 +38,18 @@ from consent_edit.perception.heads import (
     PromptHeads,
     chance,
 )
-from consent_edit.perception.language import BUCKETS, LANGUAGES, LETTERED, ngram_counts, word_hash, words_of
-from consent_edit.perception.names import name_signs
-from consent_edit.perception.normalise import normalise
-from consent_edit.perception.sentences import SentenceEncoder
-from consent_edit.perception.sentences_second import SecondSentenceEncoder
+from consent_edit.perception.prompt.language import (
+    BUCKETS,
+    LANGUAGES,
+    LETTERED,
+    ngram_counts,
+    word_hash,
+    words_of,
+)
+from consent_edit.perception.prompt.names import name_signs
+from consent_edit.perception.prompt.normalise import normalise
+from consent_edit.perception.prompt.sentences import SentenceEncoder
+from consent_edit.perception.prompt.sentences_second import SecondSentenceEncoder
 from consent_edit.vocabulary import Intent, Operation
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -14,15 +14,15 @@ from consent_edit.bench.edits import BENIGN, BODY_REPAINTS, Subject
 from consent_edit.bench.face_edits import FACE_REPAINTS
 from consent_edit.bench.intervals import by_person
 from consent_edit.intake.canonical import CanonicalImage
-from consent_edit.perception.change import ChangeMeter
+from consent_edit.perception.bodies.regions import framed, person_regions
+from consent_edit.perception.change.look import ChangeMeter
+from consent_edit.perception.change.touched import Laid, judged
 from consent_edit.perception.observation import (
     ExposureReading,
     FaceObservation,
     ImageObservation,
     PictureExposure,
 )
-from consent_edit.perception.regions import framed, person_regions
-from consent_edit.perception.touched import Laid, judged
 from consent_edit.thresholds import Thresholds
 from consent_edit.vocabulary import Exposure, Region
 

@@ -15,7 +15,7 @@ from consent_edit.bench.change import Pixels, Scene, shrunk
 from consent_edit.bench.labelled import counted, portraits, read_picture
 from consent_edit.errors import ArgumentRejected, Unavailable
 from consent_edit.perception.checks import Checks
-from consent_edit.perception.models import ModelStore
+from consent_edit.perception.models.store import ModelStore
 from consent_edit.thresholds import Thresholds
 from consent_edit.vocabulary import CheckName, PersonKind
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consent_edit.errors import InputError, ModelUnavailable
-from consent_edit.perception.exposure_views import fixed_views
-from consent_edit.perception.models import ModelStore
+from consent_edit.perception.exposure.views import fixed_views
+from consent_edit.perception.models.store import ModelStore
 
 
 @dataclass(frozen=True, slots=True)

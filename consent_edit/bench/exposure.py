@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from consent_edit.bench.edits import BENIGN
 from consent_edit.bench.labelled import read_picture
 from consent_edit.errors import ArgumentRejected
-from consent_edit.perception.exposure_change import exposure_changes
-from consent_edit.perception.exposure_views import SECOND, SUGGESTIVE, WHOLE
+from consent_edit.perception.exposure.change import exposure_changes
+from consent_edit.perception.exposure.views import SECOND, SUGGESTIVE, WHOLE
 from consent_edit.perception.observation import (
     BodyObservation,
     ExposureReading,

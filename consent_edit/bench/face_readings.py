@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from consent_edit.bench.labelled import read_picture
 from consent_edit.consent.match import VIEW_SLACK
 from consent_edit.errors import ArgumentRejected, CheckFailed
-from consent_edit.perception.detectors.yunet import YuNet
-from consent_edit.perception.embedding import FIRST, SECOND, FirstEmbedder, SecondEmbedder
-from consent_edit.perception.models import ModelStore
-from consent_edit.perception.passes import ViewSpec
+from consent_edit.perception.faces.detectors.yunet import YuNet
+from consent_edit.perception.faces.embedding import FIRST, SECOND, FirstEmbedder, SecondEmbedder
+from consent_edit.perception.faces.passes import ViewSpec
+from consent_edit.perception.models.store import ModelStore
 from consent_edit.perception.views import Views
 from consent_edit.thresholds import Thresholds
 

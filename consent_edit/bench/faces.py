@@ -17,8 +17,8 @@ from consent_edit.bench.intervals import by_person
 from consent_edit.bench.labelled import IDENTITIES, Portrait, central, counted, portraits, read_picture
 from consent_edit.bench.overlaps import LOOKS, PLACES, Portrayed, laid_over
 from consent_edit.errors import ArgumentRejected
-from consent_edit.perception.detectors.merging import overlap
-from consent_edit.perception.faces import DetectedFace, Support
+from consent_edit.perception.faces.detectors.merging import overlap
+from consent_edit.perception.faces.look import DetectedFace, Support
 from consent_edit.vocabulary import PersonKind
 
 # A box has found the face if it overlaps it well, or lies near its middle and is of similar size.
@@ -30,7 +30,7 @@ _SECOND_BOX_OVERLAP: Final = 0.1
 
 
 class Finder(Protocol):
-    """What finds faces: :class:`consent_edit.perception.faces.FaceDetector`, or a test's own."""
+    """What finds faces: :class:`consent_edit.perception.faces.look.FaceDetector`, or a test's own."""
 
     def detect(self, pixels: NDArray[np.uint8]) -> tuple[DetectedFace, ...]:
         """Every face of a picture."""

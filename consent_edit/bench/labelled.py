@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from consent_edit.errors import ArgumentRejected
-from consent_edit.perception.faces import DetectedFace
+from consent_edit.perception.faces.look import DetectedFace
 from consent_edit.vocabulary import PersonKind
 
 IDENTITIES: Final = 104

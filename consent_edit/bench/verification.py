@@ -33,7 +33,7 @@ from consent_edit.bench.verification_figures import (
     false_matches,
 )
 from consent_edit.errors import ArgumentRejected
-from consent_edit.perception.models import ModelStore
+from consent_edit.perception.models.store import ModelStore
 from consent_edit.thresholds import Thresholds
 
 BOTH: Final = "both"

@@ -19,8 +19,8 @@ def benign(
 ) -> None:
     """Measure false hits on ordinary pictures."""
     from consent_edit.bench.benign import FaceProbe, measure
-    from consent_edit.perception.faces import FaceDetector
-    from consent_edit.perception.models import ModelStore
+    from consent_edit.perception.faces.look import FaceDetector
+    from consent_edit.perception.models.store import ModelStore
     from consent_edit.thresholds import load_thresholds
 
     probes = [FaceProbe(FaceDetector(ModelStore(), load_thresholds()))]

@@ -30,8 +30,8 @@ def change(
     from consent_edit.bench.change_plot import plotted
     from consent_edit.bench.change_scenes import round_trip, scenes
     from consent_edit.bench.edits import BENIGN
-    from consent_edit.perception.change import ChangeMeter
-    from consent_edit.perception.models import ModelStore
+    from consent_edit.perception.change.look import ChangeMeter
+    from consent_edit.perception.models.store import ModelStore
 
     limits = load_thresholds()
     autoencoder = None if vae is None else round_trip(vae)

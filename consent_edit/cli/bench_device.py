@@ -23,8 +23,8 @@ def device(
 
     from consent_edit.bench.device import measure_device
     from consent_edit.demo.photos import astronaut
-    from consent_edit.perception.faces import FaceDetector
-    from consent_edit.perception.models import ModelStore
+    from consent_edit.perception.faces.look import FaceDetector
+    from consent_edit.perception.models.store import ModelStore
     from consent_edit.thresholds import load_thresholds
 
     photo = astronaut().pixels

@@ -70,7 +70,7 @@ def exposure(
     """Measure the exposure check on ordinary pictures; nobody in them is exposed, so every hit is false."""
     from consent_edit.bench.exposure import measure, pictures
     from consent_edit.perception.checks import build_checks
-    from consent_edit.perception.models import ModelStore
+    from consent_edit.perception.models.store import ModelStore
 
     limits = load_thresholds()
     chosen = pictures(folder, limit)

@@ -34,8 +34,8 @@ def faces(
         _verify(folder, plot, as_json)
         return
     from consent_edit.bench.faces import measure, plotted
-    from consent_edit.perception.faces import FaceDetector
-    from consent_edit.perception.models import ModelStore
+    from consent_edit.perception.faces.look import FaceDetector
+    from consent_edit.perception.models.store import ModelStore
     from consent_edit.thresholds import load_thresholds
 
     report = measure(
@@ -68,7 +68,7 @@ def _verify(folder: Path, plot: Path | None, as_json: bool) -> None:
     from consent_edit.bench.verification import verify
     from consent_edit.bench.verification_figures import told
     from consent_edit.bench.verification_plot import plot_verification
-    from consent_edit.perception.models import ModelStore
+    from consent_edit.perception.models.store import ModelStore
     from consent_edit.thresholds import load_thresholds
 
     found = verify(

@@ -27,7 +27,7 @@ from consent_edit.perception.backends.dlib import DlibLandmarks
 from consent_edit.perception.backends.litert import LiteRtModel
 from consent_edit.perception.backends.onnx import OnnxModel
 from consent_edit.perception.checks import build_checks
-from consent_edit.perception.models import ModelStore
+from consent_edit.perception.models.store import ModelStore
 from consent_edit.perception.observation import Origin
 from consent_edit.perception.process import PerceptionProcess
 from consent_edit.perception.worker import Worker

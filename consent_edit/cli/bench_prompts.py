@@ -85,7 +85,7 @@ class PromptReport(BaseModel):
 
 
 class Reader(Protocol):
-    """What reads prompts: :class:`consent_edit.perception.prompt.PromptReader`, or a test's own."""
+    """What reads prompts: :class:`consent_edit.perception.prompt.reader.PromptReader`, or a test's own."""
 
     def read(self, texts: Sequence[str]) -> PromptObservation:
         """Read the texts of one request."""
@@ -119,7 +119,7 @@ def bench_prompts(
     """
     rows = _rows(path)
     if reader is None:
-        from consent_edit.perception.prompt import PromptReader
+        from consent_edit.perception.prompt.reader import PromptReader
 
         reader = PromptReader()
     started = time.perf_counter()

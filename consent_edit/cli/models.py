@@ -13,9 +13,9 @@ import typer
 
 from consent_edit.cli.terminal import AsJson
 from consent_edit.errors import ModelUnavailable
-from consent_edit.perception import pull as files
-from consent_edit.perception.models import ModelStore
-from consent_edit.perception.operator_models import operator_file, read_operator_models
+from consent_edit.perception.models import pull as files
+from consent_edit.perception.models.store import ModelStore
+from consent_edit.perception.operator.models import operator_file, read_operator_models
 
 _DECLARED_REMEDY = "put the declared files in place, or take the models out of the file of models"
 

@@ -18,7 +18,7 @@ from consent_edit.demo.world import GRANTEE, OTHER_AUDIENCE, STRANGER, DemoWorld
 from consent_edit.editor import ConsentEditor
 from consent_edit.errors import ConsentEditError, EditRefused
 from consent_edit.intake.canonical import CanonicalImage
-from consent_edit.perception.models import ModelStore
+from consent_edit.perception.models.store import ModelStore
 from consent_edit.perception.process import PerceptionProcess
 from consent_edit.pipelines.grading import GradingPipeline
 from consent_edit.policy.decision import Decision

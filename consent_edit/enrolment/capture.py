@@ -41,7 +41,9 @@ def capture_of(seen: ImageObservation, image: CanonicalImage, *, source: Capture
     face = seen.faces[0]
     if face.kind is not PersonKind.FACE:
         raise _refused("a photo shows no clear face")
-    from consent_edit.perception.quality import measured  # needs OpenCV, which the checks above ran with
+    from consent_edit.perception.faces.quality import (
+        measured,  # needs OpenCV, which the checks above ran with
+    )
 
     return Capture(
         digest=seen.digest,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consent_edit.intake.canonical import CanonicalImage
-from consent_edit.perception.models import ModelStore
+from consent_edit.perception.models.store import ModelStore
 from consent_edit.perception.observation import (
     BodyObservation,
     ChangeObservation,
@@ -25,13 +25,13 @@ from consent_edit.thresholds import Thresholds
 from consent_edit.vocabulary import Age, CheckName, PersonKind, Recognisable
 
 if TYPE_CHECKING:
-    from consent_edit.perception.age import AgeSignal
-    from consent_edit.perception.bodies import BodyFinder
-    from consent_edit.perception.change import ChangeMeter
-    from consent_edit.perception.embedding import FirstEmbedder, SecondEmbedder
-    from consent_edit.perception.exposure import ExposureCheck
-    from consent_edit.perception.faces import FaceDetector
-    from consent_edit.perception.prompt import PromptReader
+    from consent_edit.perception.bodies.look import BodyFinder
+    from consent_edit.perception.change.look import ChangeMeter
+    from consent_edit.perception.exposure.look import ExposureCheck
+    from consent_edit.perception.faces.age import AgeSignal
+    from consent_edit.perception.faces.embedding import FirstEmbedder, SecondEmbedder
+    from consent_edit.perception.faces.look import FaceDetector
+    from consent_edit.perception.prompt.reader import PromptReader
 
 
 def must_embed(face: FaceObservation, limits: Thresholds) -> bool:
@@ -76,7 +76,7 @@ class Checks:
         uses: tuple[ModelUse, ...]
         match name:
             case CheckName.FACE_DETECTION:
-                from consent_edit.perception.faces import FaceDetector
+                from consent_edit.perception.faces.look import FaceDetector
 
                 self._detector = FaceDetector(self.store, self.limits, self._first_embedder())
                 uses = self._detector.uses
@@ -84,32 +84,32 @@ class Checks:
                 self._first = self._first_embedder()
                 uses = self._first.uses
             case CheckName.BODY_DETECTION:
-                from consent_edit.perception.bodies import BodyFinder
+                from consent_edit.perception.bodies.look import BodyFinder
 
                 self._bodies = BodyFinder(self.store, self.limits)
                 uses = self._bodies.uses
             case CheckName.APPARENT_AGE:
-                from consent_edit.perception.age import AgeSignal
+                from consent_edit.perception.faces.age import AgeSignal
 
                 self._age = AgeSignal(self.store, self.limits)
                 uses = self._age.uses
             case CheckName.FACE_EMBEDDING_SECOND:
-                from consent_edit.perception.embedding import SecondEmbedder
+                from consent_edit.perception.faces.embedding import SecondEmbedder
 
                 self._second = SecondEmbedder(self.store, self.limits)
                 uses = self._second.uses
             case CheckName.EXPOSURE:
-                from consent_edit.perception.exposure import ExposureCheck
+                from consent_edit.perception.exposure.look import ExposureCheck
 
                 self._exposure = ExposureCheck(self.store, self.limits)
                 uses = self._exposure.uses
             case CheckName.PROMPT_INTENT:
-                from consent_edit.perception.prompt import PromptReader
+                from consent_edit.perception.prompt.reader import PromptReader
 
                 self._prompt = PromptReader(self.store, self.limits)
                 uses = ()
             case CheckName.CHANGE:
-                from consent_edit.perception.change import ChangeMeter
+                from consent_edit.perception.change.look import ChangeMeter
 
                 self._change = ChangeMeter(self.store, self.limits)
                 uses = self._change.uses
@@ -117,7 +117,7 @@ class Checks:
 
     def _first_embedder(self) -> FirstEmbedder:
         """The first embedder, loaded once: detection tells duplicates apart by it."""
-        from consent_edit.perception.embedding import FirstEmbedder
+        from consent_edit.perception.faces.embedding import FirstEmbedder
 
         if self._shared is None:
             self._shared = FirstEmbedder(self.store, self.limits)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from consent_edit.errors import ModelUnavailable
 from consent_edit.intake.canonical import CanonicalImage
-from consent_edit.perception.model_lock import SELF_TEST_CODE
+from consent_edit.perception.models.lock import SELF_TEST_CODE
 from consent_edit.perception.observation import (
     ChangeObservation,
     CheckRun,

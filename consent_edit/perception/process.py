@@ -26,7 +26,7 @@ from consent_edit.intake.canonical import CanonicalImage
 from consent_edit.perception.answers import restored
 from consent_edit.perception.checks import Checks, build_checks
 from consent_edit.perception.failures import IMAGE_ORDER, lost_runs, no_change, no_image, no_prompt
-from consent_edit.perception.models import ModelStore
+from consent_edit.perception.models.store import ModelStore
 from consent_edit.perception.observation import (
     ChangeObservation,
     CheckRun,

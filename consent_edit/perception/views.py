@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from consent_edit.perception.passes import ViewSpec
+from consent_edit.perception.faces.passes import ViewSpec
 
 Pixels = NDArray[np.uint8]
 _BY_WAY_OF: Final = 640

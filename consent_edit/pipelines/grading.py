@@ -22,7 +22,7 @@ from consent_edit.pipelines.grading_model import GradingDenoiser
 from consent_edit.pipelines.grading_words import unreadable, word_features
 
 if TYPE_CHECKING:
-    from consent_edit.perception.sentences import SentenceEncoder
+    from consent_edit.perception.prompt.sentences import SentenceEncoder
 
 SLIDER_SCALE: Final = 2.5
 """The model sees sliders times this, so that its data spread about as wide as its noise."""
@@ -150,7 +150,7 @@ class GradingPipeline(DiffusionPipeline):  # type: ignore[misc]  # diffusers is 
     def _embed(self, prompt: str) -> torch.Tensor:
         """The prompt as the model takes it, (1, 512 + words); the encoder is loaded once a pipeline."""
         if self._encoder is None:
-            from consent_edit.perception.sentences import SentenceEncoder
+            from consent_edit.perception.prompt.sentences import SentenceEncoder
 
             self._encoder = SentenceEncoder()
         embedded = np.asarray(self._encoder.embed([prompt]), dtype=np.float32)

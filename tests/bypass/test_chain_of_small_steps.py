@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from consent_edit.errors import EditRefused, StoreUnavailable
 from consent_edit.intake.decode import decode
-from consent_edit.perception.exposure_change import exposure_changes
+from consent_edit.perception.exposure.change import exposure_changes
 from consent_edit.perception.observation import ExposureReading, Origin, PictureExposure
 from consent_edit.thresholds import load_thresholds
 from consent_edit.vocabulary import Exposure, Operation

@@ -10,7 +10,7 @@ from consent_edit import EditRefused, EditRequest
 from consent_edit.demo.world import GRANTEE
 from consent_edit.editor import ConsentEditor
 from consent_edit.intake.canonical import CanonicalImage
-from consent_edit.perception.models import ModelStore
+from consent_edit.perception.models.store import ModelStore
 from consent_edit.perception.process import Deadlines, PerceptionProcess
 from consent_edit.pipelines.grading import GradingPipeline
 from consent_edit.vocabulary import CheckName

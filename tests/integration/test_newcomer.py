@@ -31,7 +31,7 @@ from consent_edit.demo.photos import astronaut
 from consent_edit.errors import Unavailable
 from consent_edit.evidence.keys import create_receipt_key
 from consent_edit.operator import unix_now
-from consent_edit.perception.models import ModelStore
+from consent_edit.perception.models.store import ModelStore
 from consent_edit.vocabulary import Environment
 
 README = Path(__file__).resolve().parents[2] / "README.md"

@@ -11,15 +11,15 @@ from PIL import Image
 pytest.importorskip("torch", reason="torch is not installed: pip install 'consent-edit[diffusers]'")
 
 from consent_edit.errors import ModelUnavailable
-from consent_edit.perception import faces
 from consent_edit.perception.backends.torch import eyes
 from consent_edit.perception.backends.torch.look import DeviceLook
-from consent_edit.perception.detectors.merging import overlap
-from consent_edit.perception.embedding import FirstEmbedder, SecondEmbedder
-from consent_edit.perception.exposure import ExposureCheck
-from consent_edit.perception.exposure_views import fixed_views
-from consent_edit.perception.models import ModelStore
-from consent_edit.perception.passes import PASSES, Detector
+from consent_edit.perception.exposure.look import ExposureCheck
+from consent_edit.perception.exposure.views import fixed_views
+from consent_edit.perception.faces import look as faces
+from consent_edit.perception.faces.detectors.merging import overlap
+from consent_edit.perception.faces.embedding import FirstEmbedder, SecondEmbedder
+from consent_edit.perception.faces.passes import PASSES, Detector
+from consent_edit.perception.models.store import ModelStore
 from consent_edit.thresholds import load_thresholds
 
 PORTRAITS = 6

@@ -16,7 +16,7 @@ from consent_edit.errors import ModelUnavailable
 if TYPE_CHECKING:
     from consent_edit.perception.backends.torch.exposure import DeviceExposure
     from consent_edit.perception.backends.torch.eyes import DeviceEyes
-    from consent_edit.perception.models import ModelStore
+    from consent_edit.perception.models.store import ModelStore
 
 
 class Kind(StrEnum):

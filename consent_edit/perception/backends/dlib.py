@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consent_edit.errors import ModelUnavailable
-from consent_edit.perception.model_lock import ModelFile
+from consent_edit.perception.models.lock import ModelFile
 
 RUNTIME = f"dlib-{dlib.__version__}-cpu"
 """What a record says ran the predictor."""

@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consent_edit.errors import CheckFailed, ModelUnavailable
-from consent_edit.perception.alignment import ARCFACE_SIDE, aligned
 from consent_edit.perception.backends.pack_session import PackSession, demand_shapes
-from consent_edit.perception.model_lock import ModelFile
+from consent_edit.perception.faces.alignment import ARCFACE_SIDE, aligned
+from consent_edit.perception.models.lock import ModelFile
+from consent_edit.perception.models.selftest import known_picture
 from consent_edit.perception.observation import Box
-from consent_edit.perception.selftest import known_picture
 
 _LOOK: Final = 640
 _LOOK_LARGE: Final = 1280

@@ -12,7 +12,7 @@ import numpy as np
 import onnxruntime
 
 from consent_edit.errors import ModelUnavailable
-from consent_edit.perception.model_lock import SELF_TEST_CODE, ModelFile
+from consent_edit.perception.models.lock import SELF_TEST_CODE, ModelFile
 
 T = TypeVar("T")
 

@@ -11,8 +11,8 @@ import pytest
 
 from consent_edit.bench.device import measure_device
 from consent_edit.errors import InputError, ModelUnavailable
-from consent_edit.perception.models import ModelStore
-from consent_edit.perception.passes import PASSES
+from consent_edit.perception.faces.passes import PASSES
+from consent_edit.perception.models.store import ModelStore
 
 POINTS = np.array([[60, 60], [100, 60], [80, 85], [62, 105], [98, 105]], np.float32)
 

@@ -12,7 +12,7 @@ from consent_edit.bench.change_plot import plotted, shares
 from consent_edit.bench.edits import BENIGN, BODY_REPAINTS
 from consent_edit.bench.face_edits import FACE_REPAINTS
 from consent_edit.errors import ArgumentRejected, ModelUnavailable
-from consent_edit.perception.models import ModelStore
+from consent_edit.perception.models.store import ModelStore
 from consent_edit.perception.observation import Box, FaceObservation
 from consent_edit.thresholds import load_thresholds
 from consent_edit.vocabulary import PersonKind, Recognisable
@@ -34,7 +34,7 @@ def scene(name, pixels):
 
 @pytest.fixture(scope="module")
 def rows():
-    from consent_edit.perception.change import ChangeMeter
+    from consent_edit.perception.change.look import ChangeMeter
 
     data = pytest.importorskip("skimage.data", reason="scikit-image carries the astronaut photograph")
     limits = load_thresholds()

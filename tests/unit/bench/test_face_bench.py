@@ -17,9 +17,9 @@ from consent_edit.bench.intervals import by_person
 from consent_edit.bench.overlaps import LOOKS, PLACES, Portrayed, laid_over
 from consent_edit.bench.scenes import placed, scattered_background
 from consent_edit.errors import ArgumentRejected, Unavailable
-from consent_edit.perception.detectors.merging import Candidate
-from consent_edit.perception.faces import DetectedFace, Support
-from consent_edit.perception.passes import PASSES
+from consent_edit.perception.faces.detectors.merging import Candidate
+from consent_edit.perception.faces.look import DetectedFace, Support
+from consent_edit.perception.faces.passes import PASSES
 from consent_edit.vocabulary import PersonKind, Recognisable
 
 BOX = np.array([[50.0, 40.0], [100.0, 104.0]])
@@ -291,7 +291,7 @@ def test_the_commands_print_one_json_object(folder, kinds, monkeypatch):
 
     from consent_edit.cli import bench_benign, bench_faces
 
-    finder = "consent_edit.perception.faces.FaceDetector"
+    finder = "consent_edit.perception.faces.look.FaceDetector"
     monkeypatch.setattr(finder, lambda store, limits: GreenFinder())
     app = typer.Typer()
     app.command("faces")(bench_faces.faces)

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from consent_edit.intake.canonical import CanonicalImage
+from consent_edit.perception.change.touched import judged
 from consent_edit.perception.observation import (
     BodyObservation,
     Box,
@@ -17,7 +18,6 @@ from consent_edit.perception.observation import (
     ImageObservation,
     PictureExposure,
 )
-from consent_edit.perception.touched import judged
 from consent_edit.thresholds import load_thresholds
 from consent_edit.vocabulary import Exposure, PersonKind, Recognisable
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from consent_edit.errors import ModelUnavailable
 from consent_edit.intake.canonical import CanonicalImage
-from consent_edit.perception.models import ModelStore
+from consent_edit.perception.models.store import ModelStore
 from consent_edit.thresholds import Thresholds, load_thresholds
 
 IMAGE_ROLES = (
@@ -43,7 +43,7 @@ def image_store() -> ModelStore:
 
 @pytest.fixture(scope="session")
 def detector(image_store, limits):
-    from consent_edit.perception.faces import FaceDetector
+    from consent_edit.perception.faces.look import FaceDetector
 
     return FaceDetector(image_store, limits)
 

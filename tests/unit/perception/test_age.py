@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from consent_edit.errors import CheckFailed
-from consent_edit.perception.age import AgeSignal
+from consent_edit.perception.faces.age import AgeSignal
 from consent_edit.vocabulary import Age
 
 POINTS = np.array([[202, 92], [244, 92], [224, 120], [206, 140], [240, 140]], np.float32)

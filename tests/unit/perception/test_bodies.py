@@ -7,15 +7,15 @@ import pytest
 from change_scene import face_at
 
 from consent_edit.errors import CheckFailed, ModelUnavailable
-from consent_edit.perception.bodies import unexplained
-from consent_edit.perception.models import ModelStore
+from consent_edit.perception.bodies.look import unexplained
+from consent_edit.perception.bodies.pose import PoseHit, View, distinct
+from consent_edit.perception.models.store import ModelStore
 from consent_edit.perception.observation import Box
-from consent_edit.perception.pose import PoseHit, View, distinct
 
 
 @pytest.fixture(scope="module")
 def finder(limits):
-    from consent_edit.perception.bodies import BodyFinder
+    from consent_edit.perception.bodies.look import BodyFinder
 
     try:
         return BodyFinder(ModelStore(), limits)

@@ -8,7 +8,7 @@ from change_scene import painted
 
 from consent_edit.bench.edits import BENIGN
 from consent_edit.intake.canonical import CanonicalImage
-from consent_edit.perception.difference import WORKING_SIDE, difference, working
+from consent_edit.perception.change.difference import WORKING_SIDE, difference, working
 
 
 def found(before, after):

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from consent_edit.perception.registration import align
+from consent_edit.perception.change.registration import align
 
 
 @pytest.fixture(scope="module")

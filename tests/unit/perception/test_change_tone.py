@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from consent_edit.bench.edits import BENIGN
-from consent_edit.perception.tone import fit_tone
+from consent_edit.perception.change.tone import fit_tone
 
 GRADES = (
     "brighter",

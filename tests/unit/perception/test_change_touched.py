@@ -13,9 +13,9 @@ from consent_edit.bench.edits import BENIGN, BODY_REPAINTS, Subject
 from consent_edit.bench.face_edits import FACE_REPAINTS
 from consent_edit.errors import ModelUnavailable
 from consent_edit.intake.canonical import CanonicalImage
-from consent_edit.perception.models import ModelStore
+from consent_edit.perception.change.touched import judged
+from consent_edit.perception.models.store import ModelStore
 from consent_edit.perception.observation import BodyObservation, Box
-from consent_edit.perception.touched import judged
 from consent_edit.vocabulary import Exposure, Region
 
 NOBODY_TOUCHED = (frozenset(),)
@@ -23,7 +23,7 @@ NOBODY_TOUCHED = (frozenset(),)
 
 @pytest.fixture(scope="module")
 def meter(limits):
-    from consent_edit.perception.change import ChangeMeter
+    from consent_edit.perception.change.look import ChangeMeter
 
     try:
         return ChangeMeter(ModelStore(), limits)

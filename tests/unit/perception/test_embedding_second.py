@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from consent_edit.errors import ModelUnavailable
-from consent_edit.perception import embedding
 from consent_edit.perception.backends.dlib_graph import SIDE, dlib_onnx
 from consent_edit.perception.backends.onnx import OnnxModel
-from consent_edit.perception.selftest import known_picture
+from consent_edit.perception.faces import embedding
+from consent_edit.perception.models.selftest import known_picture
 
 LANDMARKS = np.array([[208, 110], [241, 108], [228, 131], [212, 148], [241, 147]], np.float32)
 

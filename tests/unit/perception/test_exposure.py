@@ -7,10 +7,10 @@ import pytest
 
 from consent_edit.errors import CheckFailed, ModelUnavailable
 from consent_edit.perception.checks import Checks
-from consent_edit.perception.exposure import ROLE, ExposureCheck
-from consent_edit.perception.exposure_fusion import Answer, Look, reading_of, value_of
-from consent_edit.perception.exposure_views import BODY, TORSO, WHOLE, View
-from consent_edit.perception.models import ModelStore
+from consent_edit.perception.exposure.fusion import Answer, Look, reading_of, value_of
+from consent_edit.perception.exposure.look import ROLE, ExposureCheck
+from consent_edit.perception.exposure.views import BODY, TORSO, WHOLE, View
+from consent_edit.perception.models.store import ModelStore
 from consent_edit.perception.observation import BodyObservation, Box, FaceObservation
 from consent_edit.perception.worker import Worker
 from consent_edit.vocabulary import CheckName, CheckOutcome, Exposure, PersonKind, Recognisable

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from consent_edit.perception.exposure_change import change_between, exposure_changes
+from consent_edit.perception.exposure.change import change_between, exposure_changes
 from consent_edit.perception.observation import (
     BodyObservation,
     Box,

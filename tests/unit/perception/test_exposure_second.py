@@ -16,12 +16,12 @@ from typer.testing import CliRunner
 
 from consent_edit.cli import models as command
 from consent_edit.errors import ModelUnavailable
-from consent_edit.perception import pull as pulling
 from consent_edit.perception.backends.onnx import OnnxModel
-from consent_edit.perception.exposure_second import ROLES, SecondFamily, built, installed
-from consent_edit.perception.model_lock import ModelEntry, ModelLock, NpmCarrier, read_lock
-from consent_edit.perception.models import ModelStore
-from consent_edit.perception.pull import FileState
+from consent_edit.perception.exposure.second import ROLES, SecondFamily, built, installed
+from consent_edit.perception.models import pull as pulling
+from consent_edit.perception.models.lock import ModelEntry, ModelLock, NpmCarrier, read_lock
+from consent_edit.perception.models.pull import FileState
+from consent_edit.perception.models.store import ModelStore
 
 MEMBER = "package/dist/small.js"
 PAYLOAD = b'module.exports={format:"graph-model"}'

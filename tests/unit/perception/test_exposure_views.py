@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from consent_edit.perception.exposure_views import (
+from consent_edit.perception.exposure.views import (
     BODY,
     TORSO,
     WHOLE,

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 
 from consent_edit.errors import CheckFailed, ModelUnavailable
-from consent_edit.perception.detectors import blazeface, centerface, human, yunet
-from consent_edit.perception.detectors.blazeface import BlazeFace
-from consent_edit.perception.detectors.centerface import CenterFace
-from consent_edit.perception.detectors.found import planes
-from consent_edit.perception.detectors.human import FaceMesh
-from consent_edit.perception.detectors.merging import overlap
-from consent_edit.perception.detectors.yunet import YuNet
-from consent_edit.perception.faces import FaceDetector
-from consent_edit.perception.model_lock import ModelLock
-from consent_edit.perception.models import ModelStore
+from consent_edit.perception.faces.detectors import blazeface, centerface, human, yunet
+from consent_edit.perception.faces.detectors.blazeface import BlazeFace
+from consent_edit.perception.faces.detectors.centerface import CenterFace
+from consent_edit.perception.faces.detectors.found import planes
+from consent_edit.perception.faces.detectors.human import FaceMesh
+from consent_edit.perception.faces.detectors.merging import overlap
+from consent_edit.perception.faces.detectors.yunet import YuNet
+from consent_edit.perception.faces.look import FaceDetector
+from consent_edit.perception.models.lock import ModelLock
+from consent_edit.perception.models.store import ModelStore
 
 FACE = np.array([[179, 60], [270, 176]], np.float32)
 POINTS = np.array([[203, 102], [248, 106], [223, 126], [202, 144], [240, 146]], np.float32)

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from consent_edit.perception.detectors.found import Found
-from consent_edit.perception.detectors.likeness import Likeness
-from consent_edit.perception.detectors.merging import (
+from consent_edit.perception.faces.detectors.found import Found
+from consent_edit.perception.faces.detectors.likeness import Likeness
+from consent_edit.perception.faces.detectors.merging import (
     Candidate,
     coincide,
     merged,
@@ -18,7 +18,7 @@ from consent_edit.perception.detectors.merging import (
     same_place,
     strongest,
 )
-from consent_edit.perception.passes import Detector, DetectorPass, ViewSpec
+from consent_edit.perception.faces.passes import Detector, DetectorPass, ViewSpec
 from consent_edit.vocabulary import PersonKind
 
 FACE = np.array([[179, 63], [269, 174]], np.float32)

@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from consent_edit.perception.detectors.human import HumanCheck
-from consent_edit.perception.detectors.merging import Candidate, overlap
-from consent_edit.perception.faces import Support, support_of
-from consent_edit.perception.passes import Detector, DetectorPass, ViewSpec
+from consent_edit.perception.faces.detectors.human import HumanCheck
+from consent_edit.perception.faces.detectors.merging import Candidate, overlap
+from consent_edit.perception.faces.look import Support, support_of
+from consent_edit.perception.faces.passes import Detector, DetectorPass, ViewSpec
 from consent_edit.vocabulary import PersonKind
 
 FACE = np.array([[179, 63], [269, 174]], np.float32)
@@ -132,7 +132,7 @@ class _Silent:
         return -9.0
 
     def look(self, view, threshold):
-        from consent_edit.perception.detectors.found import Found
+        from consent_edit.perception.faces.detectors.found import Found
 
         return Found(
             np.zeros((0, 2, 2), np.float32), np.zeros((0, 5, 2), np.float32), np.zeros(0, np.float32)
@@ -154,7 +154,7 @@ class _Counting(_Silent):
         self._from, self.looks = from_look, 0
 
     def look(self, view, threshold):
-        from consent_edit.perception.detectors.found import Found
+        from consent_edit.perception.faces.detectors.found import Found
 
         self.looks += 1
         if self.looks < self._from:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from consent_edit.perception.passes import PASSES, Detector, ViewSpec, must_run
+from consent_edit.perception.faces.passes import PASSES, Detector, ViewSpec, must_run
 from consent_edit.perception.views import Views
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from consent_edit.intake.canonical import CanonicalImage
-from consent_edit.perception.detectors.merging import overlap
-from consent_edit.perception.passes import PASSES
+from consent_edit.perception.faces.detectors.merging import overlap
+from consent_edit.perception.faces.passes import PASSES
 from consent_edit.perception.process import PerceptionProcess
 from consent_edit.perception.views import Views
 from consent_edit.vocabulary import CheckName, CheckOutcome, Exposure, PersonKind, Recognisable

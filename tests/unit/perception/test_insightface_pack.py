@@ -12,7 +12,7 @@ import tiny_pack
 
 from consent_edit.errors import CheckFailed, ModelUnavailable
 from consent_edit.perception.backends import insightface as adapter
-from consent_edit.perception.model_lock import ModelFile
+from consent_edit.perception.models.lock import ModelFile
 from consent_edit.perception.observation import Box
 
 pytest.importorskip("insightface", reason="the pack's library; pip install --no-deps insightface")

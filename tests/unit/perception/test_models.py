@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 from consent_edit.cli.models import app
 from consent_edit.errors import ModelUnavailable
-from consent_edit.perception import pull as pulling
-from consent_edit.perception.model_lock import ModelEntry, ModelLock, WheelCarrier, read_lock
-from consent_edit.perception.models import ModelStore
+from consent_edit.perception.models import pull as pulling
+from consent_edit.perception.models.lock import ModelEntry, ModelLock, WheelCarrier, read_lock
+from consent_edit.perception.models.store import ModelStore
 
 PAYLOAD = b"weights of a small model"
 

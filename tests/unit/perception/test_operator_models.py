@@ -23,9 +23,9 @@ from consent_edit.perception.observation import (
     FaceObservation,
     PictureExposure,
 )
-from consent_edit.perception.operator_checks import OperatorChecks, with_operator_models
-from consent_edit.perception.operator_models import OperatorModels, read_operator_models
-from consent_edit.perception.operator_sight import OperatorSight, part_of, united
+from consent_edit.perception.operator.checks import OperatorChecks, with_operator_models
+from consent_edit.perception.operator.models import OperatorModels, read_operator_models
+from consent_edit.perception.operator.sight import OperatorSight, part_of, united
 from consent_edit.perception.process import Deadlines, PerceptionProcess
 from consent_edit.vocabulary import Age, CheckName, CheckOutcome, Exposure, PersonKind, Recognisable
 

@@ -21,8 +21,8 @@ from consent_edit.intake.canonical import CanonicalImage
 from consent_edit.perception.answers import restored
 from consent_edit.perception.checks import Checks, must_embed
 from consent_edit.perception.failures import IMAGE_ORDER
-from consent_edit.perception.model_lock import ModelLock, SelfTest
-from consent_edit.perception.models import ModelStore
+from consent_edit.perception.models.lock import ModelLock, SelfTest
+from consent_edit.perception.models.store import ModelStore
 from consent_edit.perception.observation import Box, FaceObservation, Origin
 from consent_edit.perception.process import Deadlines, PerceptionProcess
 from consent_edit.perception.worker import Worker
@@ -223,7 +223,7 @@ def test_the_child_ends_when_its_parent_is_killed(tmp_path):
             from fakechecks import obedient
             from consent_edit.intake.canonical import CanonicalImage
             from consent_edit.perception import process
-            from consent_edit.perception.models import ModelStore
+            from consent_edit.perception.models.store import ModelStore
             spawned = []
             real = subprocess.Popen
             class Watched(real):

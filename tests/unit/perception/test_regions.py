@@ -7,16 +7,16 @@ import pytest
 from change_scene import FACE, LANDMARKS, face_at
 
 from consent_edit.errors import CheckFailed, ModelUnavailable
-from consent_edit.perception.models import ModelStore
+from consent_edit.perception.bodies.regions import framed, person_regions, silhouette_of, within_reach
+from consent_edit.perception.models.store import ModelStore
 from consent_edit.perception.observation import BodyObservation, Box
-from consent_edit.perception.regions import framed, person_regions, silhouette_of, within_reach
 
 SIZE = (512, 512)
 
 
 @pytest.fixture(scope="module")
 def silhouette():
-    from consent_edit.perception.silhouette import Silhouette
+    from consent_edit.perception.bodies.silhouette import Silhouette
 
     try:
         return Silhouette(ModelStore())

@@ -18,7 +18,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed: pip install
 import cv2  # noqa: E402
 
 from consent_edit.errors import CheckFailed, ModelUnavailable  # noqa: E402
-from consent_edit.perception import alignment  # noqa: E402
+from consent_edit.perception.faces import alignment  # noqa: E402
 from consent_edit.perception.backends.choice import Backend, Kind  # noqa: E402
 from consent_edit.perception.backends.dlib_graph import dlib_onnx  # noqa: E402
 from consent_edit.perception.backends.litert import LiteRtModel  # noqa: E402
@@ -40,16 +40,16 @@ from consent_edit.perception.backends.torch.litert_graph import read_litert  # n
 from consent_edit.perception.backends.torch.onnx_graph import read_onnx  # noqa: E402
 from consent_edit.perception.backends.torch.precision import exact  # noqa: E402
 from consent_edit.perception.backends.torch.resampling import Resampler, planes_of  # noqa: E402
-from consent_edit.perception.detectors import yunet  # noqa: E402
-from consent_edit.perception.detectors.blazeface import BlazeFace  # noqa: E402
-from consent_edit.perception.detectors.centerface import CenterFace  # noqa: E402
-from consent_edit.perception.detectors.found import planes as padded_planes  # noqa: E402
-from consent_edit.perception.exposure import prepared  # noqa: E402
-from consent_edit.perception.exposure_views import fixed_views  # noqa: E402
-from consent_edit.perception.faces import looks  # noqa: E402
-from consent_edit.perception.model_lock import SELF_TEST_CODE, SelfTest  # noqa: E402
-from consent_edit.perception.models import ModelStore  # noqa: E402
-from consent_edit.perception.passes import PASSES, Detector, ViewSpec, must_run  # noqa: E402
+from consent_edit.perception.exposure.look import prepared  # noqa: E402
+from consent_edit.perception.exposure.views import fixed_views  # noqa: E402
+from consent_edit.perception.faces.detectors import yunet  # noqa: E402
+from consent_edit.perception.faces.detectors.blazeface import BlazeFace  # noqa: E402
+from consent_edit.perception.faces.detectors.centerface import CenterFace  # noqa: E402
+from consent_edit.perception.faces.detectors.found import planes as padded_planes  # noqa: E402
+from consent_edit.perception.faces.look import looks  # noqa: E402
+from consent_edit.perception.faces.passes import PASSES, Detector, ViewSpec, must_run  # noqa: E402
+from consent_edit.perception.models.lock import SELF_TEST_CODE, SelfTest  # noqa: E402
+from consent_edit.perception.models.store import ModelStore  # noqa: E402
 
 CPU = torch.device("cpu")
 TORCH = Backend(Kind.TORCH, "cpu")

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from consent_edit.perception.alignment import ARCFACE_POINTS, ARCFACE_SIDE, similarity
 from consent_edit.perception.backends.torch.resampling import Resampler, shrink_of, warped
+from consent_edit.perception.faces.alignment import ARCFACE_POINTS, ARCFACE_SIDE, similarity
 
 _LEAST_SHRINK = 0.5
 
@@ -20,7 +20,7 @@ def aligned(
     side: int = ARCFACE_SIDE,
     zoom: float = 1.0,
 ) -> Tensor:
-    """The face upright and centred, as :func:`consent_edit.perception.alignment.aligned` cuts it.
+    """The face upright and centred, as :func:`consent_edit.perception.faces.alignment.aligned` cuts it.
 
     Args:
         planes: float32 (3, H, W) RGB.

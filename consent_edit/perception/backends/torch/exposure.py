@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from consent_edit.errors import CheckFailed
-from consent_edit.perception import exposure
 from consent_edit.perception.backends.torch.capture import Mode
 from consent_edit.perception.backends.torch.jpeg import JpegLoss
 from consent_edit.perception.backends.torch.known import require_known
@@ -18,8 +17,9 @@ from consent_edit.perception.backends.torch.model import TorchModel
 from consent_edit.perception.backends.torch.onnx_graph import read_onnx
 from consent_edit.perception.backends.torch.precision import exact
 from consent_edit.perception.backends.torch.resampling import Resampler, held, planes_of
-from consent_edit.perception.exposure_views import View
-from consent_edit.perception.models import ModelStore
+from consent_edit.perception.exposure import look as exposure
+from consent_edit.perception.exposure.views import View
+from consent_edit.perception.models.store import ModelStore
 
 
 class ExposureViews:

@@ -34,10 +34,10 @@ from consent_edit.perception.backends.torch.views import (
     shape_of,
     way_back,
 )
-from consent_edit.perception.detectors import blazeface, centerface, yunet
-from consent_edit.perception.detectors.found import Found
-from consent_edit.perception.models import ModelStore
-from consent_edit.perception.passes import Detector, DetectorPass, must_run
+from consent_edit.perception.faces.detectors import blazeface, centerface, yunet
+from consent_edit.perception.faces.detectors.found import Found
+from consent_edit.perception.faces.passes import Detector, DetectorPass, must_run
+from consent_edit.perception.models.store import ModelStore
 from consent_edit.perception.views import View
 
 MOST: Final = 256

@@ -8,13 +8,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from consent_edit.perception import exposure
 from consent_edit.perception.backends.dlib_graph import SIDE
 from consent_edit.perception.backends.torch.model import TorchModel
-from consent_edit.perception.detectors import blazeface, centerface, yunet
-from consent_edit.perception.embedding import FIRST, SECOND
-from consent_edit.perception.models import ModelStore
-from consent_edit.perception.selftest import known_picture, require_known_answer
+from consent_edit.perception.exposure import look as exposure
+from consent_edit.perception.faces.detectors import blazeface, centerface, yunet
+from consent_edit.perception.faces.embedding import FIRST, SECOND
+from consent_edit.perception.models.selftest import known_picture, require_known_answer
+from consent_edit.perception.models.store import ModelStore
 
 _MEAN_BGR: Final = (104, 117, 123)
 _SHADES: Final = (0.0, 0.1, 0.2, 0.4)

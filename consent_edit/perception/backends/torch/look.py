@@ -21,8 +21,9 @@ from consent_edit.perception.backends.torch.model import TorchModel
 from consent_edit.perception.backends.torch.onnx_graph import read_onnx
 from consent_edit.perception.backends.torch.precision import device_of, exact, runtime_name
 from consent_edit.perception.backends.torch.resampling import Resampler, held, planes_of, warped
-from consent_edit.perception.detectors.found import Found
-from consent_edit.perception.embedding import (
+from consent_edit.perception.exposure.views import View
+from consent_edit.perception.faces.detectors.found import Found
+from consent_edit.perception.faces.embedding import (
     CANVAS,
     CANVAS_BOX,
     CANVAS_ZOOM,
@@ -32,9 +33,8 @@ from consent_edit.perception.embedding import (
     chip_maps,
     unit_rows,
 )
-from consent_edit.perception.exposure_views import View
-from consent_edit.perception.models import ModelStore
-from consent_edit.perception.passes import DetectorPass
+from consent_edit.perception.faces.passes import DetectorPass
+from consent_edit.perception.models.store import ModelStore
 
 _SMALLER = 0.95
 

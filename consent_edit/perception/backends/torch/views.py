@@ -14,7 +14,7 @@ from torch.nn import functional
 from consent_edit.perception.backends.torch import filters
 from consent_edit.perception.backends.torch.graph import unreadable
 from consent_edit.perception.backends.torch.resampling import Resampler, tilt_of
-from consent_edit.perception.passes import ViewSpec
+from consent_edit.perception.faces.passes import ViewSpec
 
 _BY_WAY_OF: Final = 640
 _AVERAGED: Final = 0.75

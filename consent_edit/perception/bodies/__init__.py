@@ -1,0 +1,1 @@
+"""People whose face was not found, and where everybody's body is."""

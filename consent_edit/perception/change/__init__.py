@@ -1,0 +1,1 @@
+"""What an edit changed: input laid over output, place by place."""

@@ -1,0 +1,1 @@
+"""Exposure: how much of whom a picture bares, and how that moved."""

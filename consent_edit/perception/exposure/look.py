@@ -1,0 +1,120 @@
+"""Exposure of a picture and of everybody in it: two families over fixed crops and over each person."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from consent_edit.errors import CheckFailed
+from consent_edit.perception.exposure.fusion import Look, reading_of
+from consent_edit.perception.exposure.second import SecondFamily, installed
+from consent_edit.perception.exposure.views import WHOLE, View, fixed_views, person_views
+from consent_edit.perception.models.selftest import fingerprint, known_picture, require_known_answer
+from consent_edit.perception.models.store import ModelStore
+from consent_edit.perception.observation import ModelUse, PersonObservation, PictureExposure
+from consent_edit.thresholds import Thresholds
+
+ROLE: Final = "exposure"
+
+_MEAN_BGR: Final = np.array([104, 117, 123], dtype=np.float32)
+
+
+def prepared(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Yahoo's own preparation: 256 x 256, middle 224, through JPEG, BGR with the mean taken off.
+
+    Returns:
+        float32 (224, 224, 3).
+    """
+    small = Image.fromarray(pixels).resize((256, 256), Image.Resampling.BILINEAR).crop((16, 16, 240, 240))
+    with io.BytesIO() as memory:
+        small.save(memory, format="JPEG")
+        memory.seek(0)
+        decoded = np.asarray(Image.open(memory), dtype=np.float32)
+    return np.ascontiguousarray(decoded[:, :, ::-1] - _MEAN_BGR)
+
+
+class ExposureCheck:
+    """OpenNSFW, and the second family where its files are installed; ``uses`` says which ran.
+
+    Raises:
+        ModelUnavailable: OpenNSFW's weights are missing; any weights are altered or fail their self-test.
+    """
+
+    def __init__(self, store: ModelStore, limits: Thresholds) -> None:
+        file = store.load(ROLE)
+        self._limits = limits
+        self._model = store.backend.onnx(file.data, free_axes=(0,))
+        known = known_picture(224, 224).astype(np.float32)
+        shades = np.stack([known * share + 110 * (1 - share) - _MEAN_BGR for share in (0.0, 0.1, 0.2, 0.4)])
+        answer = self._model.run(shades.astype(np.float32))[self._model.output_names[0]]
+        require_known_answer(store, ROLE, answer)
+        self.known_answers = {ROLE: fingerprint(answer)}
+        use = ModelUse(ROLE, file.sha256, threshold=limits.exposure_nude_whole, self_test=True)
+        self.uses: tuple[ModelUse, ...] = (use,)
+        self._device = store.backend.exposure(store)
+        self._second = SecondFamily(store, limits) if installed(store) else None
+        if self._second is not None:
+            self.known_answers |= self._second.known_answers
+            self.uses += self._second.uses
+
+    def read(self, pixels: NDArray[np.uint8], people: Sequence[PersonObservation]) -> PictureExposure:
+        """Read a picture.
+
+        Args:
+            pixels: (H, W, 3) uint8 RGB.
+            people: Everybody found in it.
+
+        Returns:
+            The picture's reading; one per person, in the order given; and that of the fixed crops in which
+            nobody stands.
+
+        Raises:
+            CheckFailed: a score is no number, or somebody has none.
+        """
+        height, width = pixels.shape[:2]
+        fixed = fixed_views(width, height)
+        around = person_views(people, width, height, round(self._limits.exposure_person_views))
+        looks = self._look(pixels, (*fixed, *around), people)
+        picture, persons = looks[: len(fixed)], looks[len(fixed) :]
+        own = [[look for look in persons if i in look.view.who] for i in range(len(people))]
+        if not all(own):
+            raise CheckFailed("somebody's exposure was not looked at")
+        empty = [look for look in picture if not look.anybody and look.view.name != WHOLE]
+        return PictureExposure(
+            picture=reading_of(picture, self._limits),
+            persons=tuple(reading_of(look, self._limits) for look in own),
+            elsewhere=reading_of(empty, self._limits),
+        )
+
+    def _scores(
+        self, pixels: NDArray[np.uint8], views: Sequence[View], crops: Sequence[NDArray[np.uint8]]
+    ) -> NDArray[np.float32]:
+        """OpenNSFW's score of each view."""
+        if self._device is not None:
+            return self._device.scores(pixels, views)
+        batch = np.stack([prepared(crop) for crop in crops])
+        return self._model.run(batch)[self._model.output_names[0]][:, 1]
+
+    def _look(
+        self, pixels: NDArray[np.uint8], views: Sequence[View], people: Sequence[PersonObservation]
+    ) -> list[Look]:
+        """What the models say of every view, and whether anybody found stands in it."""
+        crops = [view.cut(pixels) for view in views]
+        scores = self._scores(pixels, views, crops)
+        if not np.isfinite(scores).all():
+            raise CheckFailed("the exposure model gave no number")
+        answers = None if self._second is None else self._second.read(crops)
+        return [
+            Look(
+                view,
+                min(max(float(score), 0.0), 1.0),
+                None if answers is None else answers[i],
+                anybody=bool(view.who) or any(view.holds(person.box) for person in people),
+            )
+            for i, (view, score) in enumerate(zip(views, scores, strict=True))
+        ]

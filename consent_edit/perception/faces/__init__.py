@@ -1,0 +1,1 @@
+"""Faces: where they are, whose they are, how old they look."""

@@ -1,0 +1,1 @@
+"""Model files: the lock, the store, the download, the self-test."""

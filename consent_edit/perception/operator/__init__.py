@@ -1,0 +1,1 @@
+"""An operator's own models, added beside the must-run ones."""

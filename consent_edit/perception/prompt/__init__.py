@@ -1,0 +1,1 @@
+"""Reading a prompt: what an edit is asked to do, in which language, to whom."""

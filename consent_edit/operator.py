@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from consent_edit.consent.jwe import OpeningKey
 from consent_edit.consent.status.lists import StatusLists
 from consent_edit.consent.trust import TrustList
-from consent_edit.errors import VerificationFailed
+from consent_edit.errors import ArgumentRejected, VerificationFailed
 from consent_edit.perception.operator.models import OperatorModels
 from consent_edit.policy.bundle import PolicyBundle
 from consent_edit.policy.decision import Decision
@@ -79,7 +79,7 @@ class Operator:
         opening_keys: Open presentations sealed to this service, the newest first.
         thresholds: Operating thresholds; the pinned ones, or tighter.
         models: Models of the operator's own, added beside the must-run ones; their embedders join the
-            thresholds here.
+            thresholds here, once: another set needs another operator.
         clock: Unix time in whole seconds.
     """
 
@@ -106,6 +106,14 @@ class Operator:
         """
         self.restrictions = distinct(self.restrictions)
         self.thresholds = self.models.added_to(self.thresholds)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Refuse other models later: neither the thresholds nor the running checks would know of them."""
+        if name == "models" and hasattr(self, "models"):
+            raise ArgumentRejected(
+                "an operator's models are given once", remedy="make another Operator and ConsentEditor"
+            )
+        object.__setattr__(self, name, value)
 
     def snapshot(self) -> Snapshot:
         """What is in force now.

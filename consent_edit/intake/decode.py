@@ -26,13 +26,14 @@ class IntakeLimits:
     Attributes:
         max_bytes: Length of the file.
         max_pixels: Width times height.
-        max_side_ratio: Longer side over shorter side.
+        max_side_ratio: Longer side over shorter side. The checks look at views of a given long side, in which
+            whoever stands in a long strip is too small to be found (tests/bypass/test_padded_into_a_strip.py).
         min_side: Shorter side, pixels.
     """
 
     max_bytes: int = 32 * 1024 * 1024
     max_pixels: int = 40_000_000
-    max_side_ratio: float = 20.0
+    max_side_ratio: float = 2.5
     min_side: int = 16
 
 
@@ -158,7 +159,7 @@ def _check_size(width: int, height: int, limits: IntakeLimits) -> None:
         raise ImageRejected(
             f"the picture is {width} x {height}: too long for its width",
             code="input.side-ratio",
-            remedy="crop the picture",
+            remedy=f"crop it, or edit it in parts: at most {limits.max_side_ratio:g} times as long as wide",
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+from enum import Enum
 from typing import Final
 
 from consent_edit import vocabulary
@@ -47,8 +48,27 @@ _OBSERVATIONS: Final = {
 }
 
 
-class _Reader(pickle.Unpickler):
-    """An unpickler that knows observations, their enums and arrays, and nothing else."""
+_SET_STATE: Final = pickle.BUILD[0]
+_set_state: Final = pickle._Unpickler.dispatch[_SET_STATE]
+
+
+def _set_own_state(reader: pickle.Unpickler) -> None:
+    """Set the state of what the answer itself made: never of a class, nor of an enum's value.
+
+    Those are the host's: set there, ``FACE`` could read ``BODY`` in every picture from then on.
+    """
+    if isinstance(vars(reader)["stack"][-2], type | Enum):
+        raise CheckFailed("an answer would have changed what the host's words mean")
+    _set_state(reader)
+
+
+class _Reader(pickle._Unpickler):
+    """An unpickler that knows observations, their enums and arrays, and nothing else.
+
+    The one in Python: the other cannot be told whose state it may set.
+    """
+
+    dispatch = {**pickle._Unpickler.dispatch, _SET_STATE: _set_own_state}  # noqa: RUF012 - read only
 
     def find_class(self, module: str, name: str) -> object:
         if (module, name) in _ARRAYS or name in _OBSERVATIONS.get(module, ()):

@@ -7,24 +7,15 @@ of the host's), told by pipe what to build; it ends when the pipe closes or the 
 
 from __future__ import annotations
 
-import json
-import os
-import pickle
-import subprocess
-import sys
 import threading
-import time
-import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from multiprocessing import Pipe
-from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Final, Self
 
 from consent_edit.intake.canonical import CanonicalImage
-from consent_edit.perception.answers import restored
 from consent_edit.perception.checks import Checks, build_checks
+from consent_edit.perception.child import Child
 from consent_edit.perception.failures import IMAGE_ORDER, lost_runs, no_change, no_image, no_prompt
 from consent_edit.perception.models.store import ModelStore
 from consent_edit.perception.observation import (
@@ -35,30 +26,9 @@ from consent_edit.perception.observation import (
     PromptObservation,
 )
 from consent_edit.perception.verdicts import Verdicts
-from consent_edit.perception.worker import LOADING
+from consent_edit.perception.worker import LOADING, RUNNING
 from consent_edit.thresholds import Thresholds, load_thresholds
 from consent_edit.vocabulary import CheckName, CheckOutcome
-
-_BOOT: Final = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from consent_edit.perception.worker import serve; serve(int(sys.argv[2]), int(sys.argv[3]))"
-)
-_KEPT_VARIABLES: Final = (
-    "PATH",
-    "LD_LIBRARY_PATH",
-    "DYLD_LIBRARY_PATH",
-    "TMPDIR",
-    "LANG",
-    "LC_ALL",
-    "CUDA_VISIBLE_DEVICES",
-    "NVIDIA_VISIBLE_DEVICES",
-)
-_THREAD_VARIABLES: Final = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)
 
 Build = Callable[[ModelStore, Thresholds], Checks]
 
@@ -90,27 +60,6 @@ class _Broken(Exception):  # never leaves this module
     def __init__(self, run: CheckRun) -> None:
         super().__init__(run.detail)
         self.run = run
-
-
-def _bare_environment() -> dict[str, str]:
-    """What the child is told of the host's environment: where programs are, and to use one thread."""
-    kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
-    return kept | dict.fromkeys(_THREAD_VARIABLES, "1")
-
-
-def _end(child: subprocess.Popen[bytes], pipe: Connection) -> None:
-    """Kill a child and leave nothing of it."""
-    pipe.close()
-    child.kill()
-    child.wait()
-
-
-@dataclass(frozen=True, slots=True)
-class _Child:
-    """A running child: its pipe, and what ends it (also when the owner or the interpreter goes)."""
-
-    pipe: Connection
-    end: Callable[[], object]
 
 
 class PerceptionProcess:
@@ -148,7 +97,7 @@ class PerceptionProcess:
         self._memory = memory
         self._verdicts = Verdicts(remembered)
         self._lock = threading.Lock()
-        self._child: _Child | None = None
+        self._child: Child | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -230,16 +179,20 @@ class PerceptionProcess:
         name, phase = first, "starting"
         try:
             if self._child is None:
-                self._child = self._start()
-                self._hear(self._deadlines.start)
-            self._child.pipe.send_bytes(pickle.dumps((question, arguments), protocol=4))
-            limit = self._deadlines.run
+                brief = (self._build, self._store, self._told, self._memory)
+                self._child = Child(self, brief, self._deadlines.start)
+            child = self._child
+            child.tell((question, arguments), self._deadlines.run)
+            limit, begun = self._deadlines.run, set[tuple[CheckName, str]]()
             while True:
                 phase = phase if phase != "starting" else "running"
-                message = self._hear(limit)
+                message = child.hear(limit)
                 if message[0] == "answer":
                     return message[1]
                 name, phase = CheckName(str(message[1])), str(message[2])
+                if phase not in (LOADING, RUNNING) or (name, phase) in begun:
+                    raise EOFError("a check begins once")  # or its deadline would never come
+                begun.add((name, phase))
                 limit = self._deadlines.load if phase == LOADING else self._deadlines.run
         except TimeoutError:
             self._stop()
@@ -259,40 +212,6 @@ class PerceptionProcess:
         if limits != self._told:
             self._stop()
             self._told = limits
-
-    def _start(self) -> _Child:
-        """Start a child and tell it what to build."""
-        ours, theirs = Pipe()
-        path = json.dumps([entry or str(os.getcwd()) for entry in sys.path])  # noqa: PTH109
-        child = subprocess.Popen(  # noqa: S603 - our own interpreter, our own code
-            [sys.executable, "-I", "-c", _BOOT, path, str(theirs.fileno()), str(os.getpid())],
-            pass_fds=(theirs.fileno(),),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=_bare_environment(),
-        )
-        theirs.close()
-        end = weakref.finalize(self, _end, child, ours)
-        ours.send_bytes(pickle.dumps((self._build, self._store, self._told, self._memory), protocol=4))
-        return _Child(pipe=ours, end=end)
-
-    def _hear(self, seconds: float) -> tuple[object, ...]:
-        """The next message.
-
-        Raises:
-            TimeoutError: none came in time.
-            EOFError: the child is gone.
-        """
-        if self._child is None:
-            raise EOFError("no child")
-        until = time.monotonic() + seconds
-        if not self._child.pipe.poll(max(0.0, until - time.monotonic())):
-            raise TimeoutError
-        message = restored(self._child.pipe.recv_bytes())
-        if not isinstance(message, tuple) or not message:
-            raise EOFError("no message")
-        return message
 
     def _stop(self) -> None:
         """End the child, if there is one, and forget what it saw."""

@@ -13,6 +13,7 @@ from consent_edit.consent.presentation import AudienceCard, Presentation
 from consent_edit.consent.wire import read_wire
 from consent_edit.errors import ConsentInvalid, InputError, StoreUnavailable, VerificationFailed
 from consent_edit.operator import unix_now
+from consent_edit.perception.operator.models import OperatorModels
 from consent_edit.policy import policy_file as policy_file_module
 from consent_edit.policy.decision import decide
 from consent_edit.policy.policy_file import PolicyFile
@@ -47,6 +48,17 @@ def test_control_a_folder_opens(tmp_path):
     operator = operator_folder.load(tmp_path / "op")
     assert operator.audience == "https://service.example"
     assert operator.trust.environment is Environment.PRODUCTION
+    operator.store.close()
+
+
+def test_models_given_later_are_refused(tmp_path):
+    """An operator's own models are given once: later ones would reach neither thresholds nor checks."""
+    create(tmp_path / "op", tmp_path / "issuer")
+    operator = operator_folder.load(tmp_path / "op")
+    with pytest.raises(InputError):
+        operator.models = OperatorModels()
+    operator.audience = "https://other.example"
+    assert operator.audience == "https://other.example"
     operator.store.close()
 
 

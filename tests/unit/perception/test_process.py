@@ -222,14 +222,14 @@ def test_the_child_ends_when_its_parent_is_killed(tmp_path):
             import numpy as np
             from fakechecks import obedient
             from consent_edit.intake.canonical import CanonicalImage
-            from consent_edit.perception import process
+            from consent_edit.perception import child as child_room, process
             from consent_edit.perception.models.store import ModelStore
             spawned = []
             real = subprocess.Popen
             class Watched(real):
                 def __init__(self, *a, **k):
                     super().__init__(*a, **k); spawned.append(self.pid)
-            process.subprocess.Popen = Watched
+            child_room.subprocess.Popen = Watched
             perception = process.PerceptionProcess(ModelStore([]), build=obedient)
             perception.observe_image(CanonicalImage.of(np.zeros((8, 8, 3), np.uint8)))
             sys.stdout.write(f"{{spawned[0]}}\\n"); sys.stdout.flush()

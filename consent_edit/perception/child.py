@@ -1,0 +1,126 @@
+"""The perception child as its host holds it: told next to nothing, spoken to by the clock, and ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from typing import Final
+
+from consent_edit.perception.answers import restored
+
+_BOOT: Final = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+    "from consent_edit.perception.worker import serve; serve(int(sys.argv[2]), int(sys.argv[3]))"
+)
+_KEPT_VARIABLES: Final = (
+    "PATH",
+    "LD_LIBRARY_PATH",
+    "DYLD_LIBRARY_PATH",
+    "TMPDIR",
+    "LANG",
+    "LC_ALL",
+    "CUDA_VISIBLE_DEVICES",
+    "NVIDIA_VISIBLE_DEVICES",
+)
+_THREAD_VARIABLES: Final = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+
+
+class Child:
+    """A running child.
+
+    Args:
+        owner: The child ends with it, and with the interpreter.
+        brief: What it is to build, as its ``serve`` takes it.
+        start: Seconds until it must be ready.
+
+    Raises:
+        TimeoutError: it was not ready in time.
+        EOFError: it is gone.
+    """
+
+    def __init__(self, owner: object, brief: object, start: float) -> None:
+        self._pipe, theirs = Pipe()
+        path = json.dumps([entry or str(os.getcwd()) for entry in sys.path])  # noqa: PTH109
+        child = subprocess.Popen(  # noqa: S603 - our own interpreter, our own code
+            [sys.executable, "-I", "-c", _BOOT, path, str(theirs.fileno()), str(os.getpid())],
+            pass_fds=(theirs.fileno(),),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=_bare_environment(),
+        )
+        theirs.close()
+        self._kill = child.kill
+        self.end = weakref.finalize(owner, _end, child, self._pipe)
+        try:
+            self.tell(brief, start)
+            self.hear(start)
+        except BaseException:
+            self.end()
+            raise
+
+    def tell(self, what: object, seconds: float) -> None:
+        """Send something; the child is killed if it does not take it in time.
+
+        Raises:
+            OSError: the child is gone.
+        """
+        data = pickle.dumps(what, protocol=4)
+        with self._within(seconds):
+            self._pipe.send_bytes(data)
+
+    def hear(self, seconds: float) -> tuple[object, ...]:
+        """The next message.
+
+        Raises:
+            TimeoutError: none came in time.
+            EOFError: the child is gone, or what came is no message.
+        """
+        until = time.monotonic() + seconds
+        if not self._pipe.poll(max(0.0, until - time.monotonic())):
+            raise TimeoutError
+        with self._within(until - time.monotonic()):
+            data = self._pipe.recv_bytes()
+        message = restored(data)
+        if not isinstance(message, tuple) or not message:
+            raise EOFError("no message")
+        return message
+
+    @contextmanager
+    def _within(self, seconds: float) -> Iterator[None]:
+        """Kill the child if this takes longer: half a message, or one that nobody reads, has no deadline."""
+        watch = threading.Timer(max(0.0, seconds), self._kill)
+        watch.daemon = True
+        watch.start()
+        try:
+            yield
+        finally:
+            watch.cancel()
+
+
+def _bare_environment() -> dict[str, str]:
+    """What the child is told of the host's environment: where programs are, and to use one thread."""
+    kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+    return kept | dict.fromkeys(_THREAD_VARIABLES, "1")
+
+
+def _end(child: subprocess.Popen[bytes], pipe: Connection) -> None:
+    """Kill a child and leave nothing of it."""
+    pipe.close()
+    child.kill()
+    child.wait()

@@ -28,7 +28,7 @@ lint: $(VENV)/.ready
 
 bench: $(VENV)/.models
 	$(BIN)/consent-edit bench guard
-	$(BIN)/consent-edit bench prompts tests/data/prompts_fresh.jsonl
+	$(BIN)/consent-edit bench prompts tests/data/prompts/aside/everyday.jsonl
 	$(BIN)/consent-edit bench consent
 	$(BIN)/consent-edit bench policy
 

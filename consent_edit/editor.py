@@ -20,7 +20,7 @@ from consent_edit.perception.operator.checks import with_operator_models
 from consent_edit.perception.process import PerceptionProcess
 from consent_edit.pipelines import runner
 from consent_edit.pipelines.families import classify
-from consent_edit.pipelines.watch import CANCELLED
+from consent_edit.pipelines.watch import CANCELLED, Progress
 from consent_edit.policy.decision import Decision
 from consent_edit.reception import Received, receive
 from consent_edit.request import EditRequest, EditResult
@@ -77,12 +77,19 @@ class ConsentEditor:
             _, snapshot, assembled = self._before(request)
             return self._gate.assessed(assembled, snapshot)
 
-    def edit(self, request: EditRequest, *, cancelled: Callable[[], bool] = lambda: False) -> EditResult:
+    def edit(
+        self,
+        request: EditRequest,
+        *,
+        cancelled: Callable[[], bool] = lambda: False,
+        progress: Progress = lambda step, total: None,
+    ) -> EditResult:
         """Edit one picture.
 
         Args:
             request: What is asked.
             cancelled: Asked at every denoising step; true aborts the edit.
+            progress: Told of every denoising step done, which it was and of how many, and nothing else.
 
         Returns:
             The released bytes with their receipt.
@@ -97,7 +104,7 @@ class ConsentEditor:
             clearance = self._gate.admit(assembled, snapshot, received.call_digest)  # 5 gate
         environment = snapshot.trust.environment
         with self._gate.noting(clearance):
-            made = self._run(received, clearance, assembled.consents, cancelled)  # 6 pipelines
+            made = self._run(received, clearance, assembled.consents, cancelled, progress)  # 6 pipelines
             for pixels in made:
                 candidate = finish(
                     pixels, environment=environment, file_format=request.file_format
@@ -114,6 +121,7 @@ class ConsentEditor:
         clearance: Clearance,
         consents: Sequence[ConsentResult],
         cancelled: Callable[[], bool],
+        progress: Progress,
     ) -> tuple[CanonicalImage, ...]:
         """The one picture made; none if a consent was withdrawn while the edit waited or ran (G6)."""
 
@@ -130,6 +138,7 @@ class ConsentEditor:
                 clearance,
                 deadline_s=PIPELINE_DEADLINE_S,
                 cancelled=lambda: cancelled() or withdrawn(),
+                progress=progress,
             )
         except CheckFailed as error:
             if error.code == CANCELLED and withdrawn():

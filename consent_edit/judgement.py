@@ -11,7 +11,7 @@ from consent_edit.gate import Finished
 from consent_edit.intake.canonical import CanonicalImage
 from consent_edit.objections import Objections
 from consent_edit.operator import Operator, Snapshot
-from consent_edit.perception.observation import ImageObservation, Origin, Perception
+from consent_edit.perception.observation import ImageObservation, Origin, Perception, Sketch
 from consent_edit.reception import Received
 from consent_edit.request import EditRequest
 
@@ -60,6 +60,7 @@ class Judge:
         shown = replace(seen, height=content.height)  # without the band below
         origin = self._operator.store.origin(received.image.digest, Origin.of(received.seen))
         change = self._perception.observe_change(received.image, content, received.seen, shown, origin)
+        rows = origin.sketch.rows * content.height / candidate.image.height
         current = self._operator.snapshot()
         thresholds = strictest(snapshot, current)
         asked, in_force = received.operations, (snapshot, current)
@@ -90,7 +91,7 @@ class Judge:
             assembled=assembled,
             purpose=request.purpose,
             proof=received.proof,
-            origin=origin,
+            origin=replace(origin, sketch=Sketch(change.sketch, rows)),
         )
 
     def _objects(self, seen: ImageObservation) -> Objects:

@@ -114,6 +114,10 @@ class Thresholds:
         change_residual_close: The same for the close look at a small face.
         change_shading: Disagreement of a neighbourhood's shading from which a pixel is repainted.
         change_shading_close: The same for the close look at a small face.
+        change_encoded: Most by which the four above rise, as a share of them, where a picture has detail
+            and lost detail all over, as encoding anew makes it.
+        change_chain: Multiple of the first four, raised or not, from which a pixel is repainted since the first
+            picture of a chain of edits.
         change_share_person: Share of a person's region that must be repainted to count as touched.
         change_share_unseen: Share of the picture, outside every person, repainted to count as touched.
         change_tone: Mean colour distance from the identity that counts as a tone change.
@@ -182,12 +186,13 @@ class Thresholds:
     change_residual_close: float
     change_shading: float
     change_shading_close: float
+    change_encoded: float
+    change_chain: float
     change_share_person: float
     change_share_unseen: float
     change_tone: float
     prompt_exposing: float
-    prompt_doubt_low: float
-    prompt_doubt_high: float
+    prompt_part_doubt: float
     prompt_sexual: float
     prompt_operation: float
     prompt_name: float

@@ -113,6 +113,12 @@ FAMILIES = (
     "prompts_more_north.jsonl",
     "prompts_more_south.jsonl",
     "prompts_more_east.jsonl",
+    "prompts_wide_en.jsonl",
+    "prompts_wide_romance.jsonl",
+    "prompts_wide_north.jsonl",
+    "prompts_wide_south.jsonl",
+    "prompts_wide_east.jsonl",
+    "prompts_judged.jsonl",
 )
 """Files of several languages, each row with its own."""
 

@@ -31,10 +31,8 @@ from prompt_phrases import (
 from scipy import sparse
 
 from consent_edit.perception.prompt.heads import (
-    JOINT_WIDTH,
     OPERATION_ORDER,
-    EncoderHeads,
-    JointHead,
+    FirstHeads,
     PromptHeads,
     chance,
 )
@@ -49,21 +47,17 @@ from consent_edit.perception.prompt.language import (
 from consent_edit.perception.prompt.names import name_signs
 from consent_edit.perception.prompt.normalise import normalise
 from consent_edit.perception.prompt.sentences import SentenceEncoder
-from consent_edit.perception.prompt.sentences_second import SecondSentenceEncoder
 from consent_edit.vocabulary import Intent, Operation
 
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "consent_edit" / "perception" / "weights" / "prompt_heads.npz"
-SCALES = {"first": 3.0, "second": 8.0}
-JOINT_PARTS = 3
-JOINT_ROUNDS = 8
+SCALE = 3.0
 LETTER_SCALE = 3.0
-"""How much each kind of feature counts before the penalty; the second encoder's vectors lie closer together.
-Letters beside the first embedding raised the area under the curve over three folds of phrase groups from .92
-to .945."""
+"""How much each kind of feature counts before the penalty. Letters beside the first embedding raised the area
+under the curve over three folds of phrase groups from .92 to .945."""
 
 Rows = NDArray[np.float32]
-Embedded = dict[str, tuple[Rows, Rows]]
+Embedded = dict[str, Rows]
 
 
 class Features:
@@ -150,47 +144,8 @@ def train(phrases: list[Phrase], embedded: Embedded) -> PromptHeads:
     """Fit every head on these phrases."""
     phrases = variants(phrases)
     known = [p for p in phrases if p.for_intent]
-    letters = letters_of([p.text for p in known]) * LETTER_SCALE
-    heads = [train_encoder(known, embedded, number, name, letters) for number, name in enumerate(SCALES)]
     language = np.asarray(train_language(phrases), dtype=np.float32)
-    return PromptHeads(heads[0], heads[1], train_joint(known, embedded), language, known_words(phrases))
-
-
-def train_joint(known: list[Phrase], embedded: Embedded) -> JointHead:
-    """Fit the network over both encoders: three small ones, trained apart, side by side as one."""
-    import torch
-    from torch import nn
-
-    torch.set_num_threads(1)
-    raw = [np.stack([embedded[p.text][i] for p in known]).astype(np.float32) for i in (0, 1)]
-    centre = np.concatenate([np.zeros(raw[0].shape[1], np.float32), raw[1].mean(axis=0)])
-    scale = np.concatenate([np.full(raw[i].shape[1], s, np.float32) for i, s in enumerate(SCALES.values())])
-    x = torch.from_numpy((np.concatenate(raw, axis=1) - centre) * scale)
-    exposing = _column(p.label != Intent.ORDINARY for p in known)
-    y, weight = torch.from_numpy(exposing[:, 0]), torch.from_numpy(exposing_weights(known).astype(np.float32))
-    hidden, out = [], []
-    for seed in range(JOINT_PARTS):
-        torch.manual_seed(seed)
-        net = nn.Sequential(
-            nn.Dropout(0.2), nn.Linear(x.shape[1], JOINT_WIDTH // JOINT_PARTS), nn.ReLU(), nn.Dropout(0.5),
-            nn.Linear(JOINT_WIDTH // JOINT_PARTS, 1),
-        )  # fmt: skip
-        descent = torch.optim.AdamW(net.parameters(), 2e-3, weight_decay=0.05)
-        for _ in range(JOINT_ROUNDS):
-            for batch in torch.randperm(len(x)).split(256):
-                loss = nn.functional.binary_cross_entropy_with_logits(
-                    net(x[batch])[:, 0], y[batch], weight[batch]
-                )
-                descent.zero_grad()
-                loss.backward()
-                descent.step()
-        layer, last = net[1], net[4]
-        w = layer.weight.detach().numpy() * scale
-        hidden.append(np.concatenate([w, (layer.bias.detach().numpy() - w @ centre)[:, None]], axis=1))
-        out.append((last.weight.detach().numpy()[0], float(last.bias.detach())))
-    heads = np.concatenate([w for w, _ in out]) / JOINT_PARTS
-    bias = sum(b for _, b in out) / JOINT_PARTS
-    return JointHead(np.concatenate(hidden).astype(np.float32), np.append(heads, bias).astype(np.float32))
+    return PromptHeads(train_first(known, embedded), language, known_words(phrases))
 
 
 def exposing_weights(known: list[Phrase]) -> NDArray[np.float64]:
@@ -200,23 +155,18 @@ def exposing_weights(known: list[Phrase]) -> NDArray[np.float64]:
     return by_group * sides / (by_group * sides).mean()
 
 
-def train_encoder(
-    known: list[Phrase], embedded: Embedded, number: int, name: str, letters: sparse.csr_matrix
-) -> EncoderHeads:
-    """Fit the heads over one encoder."""
-    scale = SCALES[name]
-    raw = np.stack([embedded[p.text][number] for p in known]).astype(np.float32)
-    centre = raw.mean(axis=0) if name == "second" else np.zeros(raw.shape[1], dtype=np.float32)
-    rows = (raw - centre) * scale
+def train_first(known: list[Phrase], embedded: Embedded) -> FirstHeads:
+    """Fit the heads over the first encoder; those over the second are trained with its layers."""
+    letters = letters_of([p.text for p in known]) * LETTER_SCALE
+    rows = np.stack([embedded[p.text] for p in known]).astype(np.float32) * SCALE
+    width = rows.shape[1]
 
     def unscaled(w: Rows, letter: bool = False) -> Rows:
-        """Weights for the features as they come: scales and centre folded in."""
+        """Weights for the features as they come: scales folded in."""
         w = w.astype(np.float64)
-        width = raw.shape[1]
-        w[:, :width] *= scale
+        w[:, :width] *= SCALE
         if letter:
             w[:, width : width + BUCKETS] *= LETTER_SCALE
-        w[:, -1] -= w[:, :width] @ centre
         return np.asarray(w, dtype=np.float32)
 
     by_group = np.sqrt(balanced([f"{p.language}:{p.group}" for p in known]))
@@ -232,7 +182,7 @@ def train_encoder(
     asked = fit(Features(rows[with_ops]), wanted[with_ops], 2e-4, by_group[with_ops])
     signs = name_signs([p.text for p in known])
     who = fit(Features(rows, letters, signs), _column(p.named for p in known), 2e-5, by_group, 400)
-    return EncoderHeads(
+    return FirstHeads(
         unscaled(shows, letter=True)[0], unscaled(severe)[0], unscaled(asked), unscaled(who, letter=True)[0]
     )
 
@@ -261,22 +211,20 @@ def train_language(phrases: list[Phrase]) -> Rows:
 
 
 def report(heads: PromptHeads, aside: list[Phrase], embedded: Embedded) -> dict[str, object]:
-    """Figures of the heads alone, without the lexicon, on phrases not trained on, per language."""
+    """Figures of the first encoder's heads alone, without the lexicon, on phrases not trained on."""
     figures: dict[str, object] = {}
     for language in LANGUAGES:
         own = [p for p in aside if p.language == language and p.for_intent]
-        texts = [p.text for p in own]
         bad = np.array([p.label != Intent.ORDINARY for p in own])
         named = np.array([p.named for p in own])
-        figures[language] = {"phrases": len(own), "exposing": int(bad.sum()), "named": int(named.sum())} | {
-            name: _figures(head, np.stack([embedded[t][number] for t in texts]), own, bad, named)
-            for number, (name, head) in enumerate((("first", heads.first), ("second", heads.second)))
-        }
+        rows = np.stack([embedded[p.text] for p in own])
+        figures[language] = {"phrases": len(own), "exposing": int(bad.sum()), "named": int(named.sum())}
+        figures[language] |= _figures(heads.first, rows, own, bad, named)
     return figures
 
 
 def _figures(
-    head: EncoderHeads, rows: Rows, own: list[Phrase], bad: NDArray[np.bool_], named: NDArray[np.bool_]
+    head: FirstHeads, rows: Rows, own: list[Phrase], bad: NDArray[np.bool_], named: NDArray[np.bool_]
 ) -> dict[str, float]:
     texts = [p.text for p in own]
     exposing = chance(head.exposing_of(rows, texts))
@@ -300,39 +248,31 @@ def write(heads: PromptHeads, out: Path) -> str:
     """Write the heads as a compressed npz of half-precision arrays; returns its SHA-256."""
     out.parent.mkdir(parents=True, exist_ok=True)
     arrays = {
-        f"{name}.{part}": getattr(own, part).astype(np.float16)
-        for name, own in (("first", heads.first), ("second", heads.second))
+        f"first.{part}": getattr(heads.first, part).astype(np.float16)
         for part in ("exposing", "sexual", "operations", "names")
     }
-    joint = {f"joint.{part}": getattr(heads.joint, part).astype(np.float16) for part in ("hidden", "out")}
     np.savez_compressed(
-        out, **arrays, **joint, language=heads.language.astype(np.float16), vocabulary=heads.vocabulary
+        out, **arrays, language=heads.language.astype(np.float16), vocabulary=heads.vocabulary
     )
     return hashlib.sha256(out.read_bytes()).hexdigest()
 
 
 def embed(texts: list[str], cache: Path | None) -> Embedded:
-    """Both encoders' rows for every text; those in the cache are not made again."""
+    """The first encoder's row for every text; those in the cache are not made again."""
     have: Embedded = {}
     if cache is not None and cache.exists():
         with np.load(cache, allow_pickle=False) as held:
-            have = dict(
-                zip(held["texts"].tolist(), zip(held["first"], held["second"], strict=True), strict=True)
-            )
+            have = dict(zip(held["texts"].tolist(), held["rows"], strict=True))
     new = [text for text in texts if text not in have]
     if new:
         print(f"{len(new)} texts to embed", file=sys.stderr)
-        have |= dict(
-            zip(
-                new,
-                zip(SentenceEncoder().embed(new), SecondSentenceEncoder().embed(new), strict=True),
-                strict=True,
-            )
-        )
+        encoder = SentenceEncoder()
+        for start in range(0, len(new), 256):
+            some = new[start : start + 256]
+            have |= dict(zip(some, encoder.embed(some), strict=True))
         if cache is not None:
             kept = list(have)
-            first, second = (np.stack([have[t][i] for t in kept]).astype(np.float16) for i in (0, 1))
-            np.savez(cache, texts=np.array(kept), first=first, second=second)
+            np.savez(cache, texts=np.array(kept), rows=np.stack([have[t] for t in kept]).astype(np.float16))
     return have
 
 

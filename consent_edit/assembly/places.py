@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from consent_edit.perception import places
 from consent_edit.perception.observation import Box, ImageObservation, PersonObservation
 
 _SAME_PLACE = 0.3
-"""Intersection over union above which somebody in the input and in the output stands at the same place."""
+"""Intersection over union from which somebody in the input and in the output stands at the same place."""
 
 
 def shares(seen: ImageObservation, people: Sequence[PersonObservation]) -> list[Box]:
@@ -17,12 +18,4 @@ def shares(seen: ImageObservation, people: Sequence[PersonObservation]) -> list[
 
 def paired(before: Sequence[Box], after: Sequence[Box]) -> dict[int, int]:
     """Index after -> index before at the same place (best overlap first, each used once)."""
-    overlaps = sorted(
-        ((new.overlap(old), j, i) for j, new in enumerate(after) for i, old in enumerate(before)),
-        reverse=True,
-    )
-    pairs: dict[int, int] = {}
-    for overlap, j, i in overlaps:
-        if overlap > _SAME_PLACE and j not in pairs and i not in pairs.values():
-            pairs[j] = i
-    return pairs
+    return places.paired(after, before, _SAME_PLACE)

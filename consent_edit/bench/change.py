@@ -16,7 +16,7 @@ from consent_edit.bench.intervals import by_person
 from consent_edit.intake.canonical import CanonicalImage
 from consent_edit.perception.bodies.regions import framed, person_regions
 from consent_edit.perception.change.look import ChangeMeter
-from consent_edit.perception.change.touched import Laid, judged
+from consent_edit.perception.change.touched import Laid, judged, raised
 from consent_edit.perception.observation import (
     ExposureReading,
     FaceObservation,
@@ -95,17 +95,36 @@ def measure(
     hits: dict[tuple[str, str], list[tuple[bool, ...]]] = {}
     for number, scene in enumerate(scenes):
         told(f"{number + 1}/{len(scenes)}")
-        other = next((one for one in _after(scenes, number) if one.name != scene.name), scene)
+        other = lent(scenes, number)
         for kind, edit, after, region, person in _edited(scene, other, meter, number, after_repaint or {}):
             laid = _laid(meter, scene, after)
-            answer = tuple(_hit(laid, _scaled(limits, factor), region, person) for factor in FACTORS)
+            answer = tuple(_hit(laid, raised(limits, factor), region, person) for factor in FACTORS)
             hits.setdefault((kind, edit), []).append(answer)
     return tuple(_row(kind, edit, np.array(answers)) for (kind, edit), answers in hits.items())
 
 
-def _after(scenes: Sequence[Scene], number: int) -> Iterator[Scene]:
-    """The other scenes, beginning behind this one."""
-    return (scenes[(number + step) % len(scenes)] for step in range(1, len(scenes)))
+def lent(scenes: Sequence[Scene], number: int) -> Scene:
+    """The next scene of another name, to take from; itself where there is none."""
+    behind = (scenes[(number + step) % len(scenes)] for step in range(1, len(scenes)))
+    return next((one for one in behind if one.name != scenes[number].name), scenes[number])
+
+
+def subject_of(scene: Scene, other: Scene, meter: ChangeMeter, number: int) -> Subject:
+    """The largest person of a scene, and the largest face of another to take from.
+
+    Args:
+        number: Of the scene; where and how is drawn from it.
+
+    Raises:
+        CheckFailed: the person-region model gave no number.
+    """
+    largest = _largest(scene)
+    return _subject(scene, other, largest, _body(meter, scene, largest), number)
+
+
+def _largest(scene: Scene) -> int:
+    """Index of the largest face."""
+    return max(range(len(scene.faces)), key=lambda index: scene.faces[index].box.width)
 
 
 def _edited(
@@ -120,9 +139,9 @@ def _edited(
         yield "benign", name, edit(scene.pixels), None, 0
     for name, after in scene.saved.items():
         yield "benign", name, after, None, 0
-    largest = max(range(len(scene.faces)), key=lambda index: scene.faces[index].box.width)
-    body = _body(meter, scene, largest)
-    subject = _subject(scene, other, largest, body, number)
+    largest = _largest(scene)
+    subject = subject_of(scene, other, meter, number)
+    body = subject.body
     repaints = [("face", Region.FACE, FACE_REPAINTS)]
     if body.sum() >= _LEAST_BODY:
         repaints.append(("body", Region.BODY, BODY_REPAINTS))
@@ -181,12 +200,12 @@ def _laid(meter: ChangeMeter, scene: Scene, after: Pixels) -> Laid:
     return meter.lay(
         CanonicalImage.of(scene.pixels),
         CanonicalImage.of(np.ascontiguousarray(after)),
-        _seen(scene.pixels, scene.faces),
-        _seen(after, moved),
+        seen_in(scene.pixels, scene.faces),
+        seen_in(after, moved),
     )
 
 
-def _seen(pixels: Pixels, faces: tuple[FaceObservation, ...]) -> ImageObservation:
+def seen_in(pixels: Pixels, faces: tuple[FaceObservation, ...]) -> ImageObservation:
     """A picture in which nothing reads as exposed."""
     nothing = ExposureReading(Exposure.NONE)
     height, width = pixels.shape[:2]
@@ -207,17 +226,6 @@ def _hit(laid: Laid, limits: Thresholds, region: Region | None, person: int) -> 
     if region is None:
         return any(people)
     return bool(people[person] & {region, Region.UNDETERMINED})
-
-
-def _scaled(limits: Thresholds, factor: float) -> Thresholds:
-    """The thresholds of a pixel's difference, multiplied."""
-    return replace(
-        limits,
-        change_residual=limits.change_residual * factor,
-        change_residual_close=limits.change_residual_close * factor,
-        change_shading=limits.change_shading * factor,
-        change_shading_close=limits.change_shading_close * factor,
-    )
 
 
 def _row(kind: str, edit: str, answers: NDArray[np.bool_]) -> EditRow:

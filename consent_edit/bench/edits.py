@@ -78,6 +78,19 @@ def _there_and_back(pixels: Pixels) -> Pixels:
     return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
 
 
+def _halved(pixels: Pixels) -> Pixels:
+    """Half the size, and back."""
+    height, width = pixels.shape[:2]
+    size = (max(1, width // 2), max(1, height // 2))
+    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
+
+
+def _softened(pixels: Pixels) -> Pixels:
+    """Blurred by a pixel."""
+    return np.asarray(cv2.GaussianBlur(pixels, (0, 0), 1.0), dtype=np.uint8)
+
+
 def _cropped(pixels: Pixels) -> Pixels:
     """One and a half per cent off each side."""
     height, width = pixels.shape[:2]
@@ -107,6 +120,9 @@ BENIGN: Final[Mapping[str, Callable[[Pixels], Pixels]]] = {
     "half a pixel": lambda pixels: _moved(pixels, 0.5, 0.5),
     "7/8 and back": _there_and_back,
     "slight crop": _cropped,
+    "JPEG 50": _saved("JPEG", 50),
+    "half the size and back": _halved,
+    "blurred by a pixel": _softened,
     "brighter": _tone(lambda x: x * 1.35),
     "darker": _tone(lambda x: x * 0.6),
     "contrast up": _tone(lambda x: 0.5 + 1.4 * (x - 0.5)),

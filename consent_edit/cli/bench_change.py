@@ -14,6 +14,7 @@ from consent_edit.thresholds import load_thresholds
 
 if TYPE_CHECKING:
     from consent_edit.bench.change import EditRow
+    from consent_edit.bench.change_chains import ChainRow
 
 
 def change(
@@ -23,10 +24,14 @@ def change(
         Path | None, typer.Option(help="Folder of a diffusers autoencoder: its round trip is measured too.")
     ] = None,
     plot: Annotated[Path | None, typer.Option(help="Write the curve as a PNG.")] = None,
+    chains: Annotated[
+        bool, typer.Option("--chains", help="Also edits of edits: harmless ones, and repaints in steps.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure what changed: edits of the whole picture, and repaints of bodies and faces."""
     from consent_edit.bench.change import measure
+    from consent_edit.bench.change_chains import measure_chains
     from consent_edit.bench.change_plot import plotted
     from consent_edit.bench.change_scenes import round_trip, scenes
     from consent_edit.bench.edits import BENIGN
@@ -36,20 +41,20 @@ def change(
     limits = load_thresholds()
     autoencoder = None if vae is None else round_trip(vae)
     then = {"graded": BENIGN["curve"]} if autoencoder is None else {"autoencoder": autoencoder}
-    rows = measure(
+    found, meter = (
         scenes(folder, pictures, limits, autoencoder=autoencoder, told=overwritten),
         ChangeMeter(ModelStore(), limits),
-        limits,
-        after_repaint=then,
-        told=overwritten,
     )
+    rows = measure(found, meter, limits, after_repaint=then, told=overwritten)
+    chained = measure_chains(found, meter, autoencoder=autoencoder, told=overwritten) if chains else ()
     if plot is not None:
         plotted(rows, plot)
     if as_json:
-        typer.echo(json.dumps({"rows": [asdict(row) for row in rows], "shares": _totals(rows)}))
+        told = {"rows": [asdict(row) for row in rows], "shares": _totals(rows)}
+        typer.echo(json.dumps({**told, "chains": [asdict(row) for row in chained]}))
         return
-    for row in rows:
-        typer.echo(_line(row))
+    for line in [*map(_line, rows), *map(_line, chained)]:
+        typer.echo(line)
     for kind, share in _totals(rows).items():
         typer.echo(f"{kind:7} all edits: {100 * share:.2f} % touched")
 
@@ -67,10 +72,10 @@ def _totals(rows: tuple[EditRow, ...]) -> dict[str, float]:
     }
 
 
-def _line(row: EditRow) -> str:
-    """One kind of edit on a line."""
+def _line(row: EditRow | ChainRow) -> str:
+    """One kind of edit, or of chain, on a line."""
     share = row.touched / row.pictures
     return (
-        f"{row.kind:7}{row.edit:44} {100 * share:6.1f} % [{100 * row.low:.1f}, {100 * row.high:.1f}]  "
+        f"{row.kind:9}{row.edit:44} {100 * share:6.1f} % [{100 * row.low:.1f}, {100 * row.high:.1f}]  "
         f"{row.touched}/{row.pictures}"
     )

@@ -26,8 +26,9 @@ class IntakeLimits:
     Attributes:
         max_bytes: Length of the file.
         max_pixels: Width times height.
-        max_side_ratio: Longer side over shorter side. The checks look at views of a given long side, in which
-            whoever stands in a long strip is too small to be found (tests/bypass/test_padded_into_a_strip.py).
+        max_side_ratio: Longer side over shorter side. The checks look at views of a given long side, in
+            which whoever stands in a long strip is too small to be found
+            (tests/bypass/test_padded_into_a_strip.py).
         min_side: Shorter side, pixels.
     """
 

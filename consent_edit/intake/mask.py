@@ -9,13 +9,13 @@ from consent_edit.intake.canonical import CanonicalImage
 
 _IN = 128
 _GRID = 8
-"""Pipelines read a mask by the squares that their latent pixels stand for: one pixel of it may be all they see."""
+"""Pipelines read a mask by the squares that their latent pixels stand for: one pixel may be all they see."""
 
 
 def plain_mask(mask: CanonicalImage, picture: CanonicalImage) -> CanonicalImage:
     """Black and white from any picture of the same size, in whole squares of 8 pixels.
 
-    Shades could carry a picture in; and of dots, nearly nothing here, a pipeline could make a mask of everything.
+    Shades could carry a picture in; of dots, nearly nothing here, a pipeline could make a mask of everything.
 
     Args:
         mask: Its luma counts: from 128 on a pixel, and the square it lies in, is to be repainted.

@@ -241,6 +241,7 @@ class ChangeObservation:
         exposure_changes: Per person of the *output* observation: against the input and against the first
             picture of the chain, the worst.
         exposure_change: The same for the picture as a whole.
+        sketch: What to compare the next edit of the output with, should it be released (:class:`Sketch`).
     """
 
     touched: tuple[frozenset[Region], ...]
@@ -251,19 +252,35 @@ class ChangeObservation:
     exposure_changes: tuple[ExposureChange, ...]
     exposure_change: ExposureChange
     checks: tuple[CheckRun, ...]
+    sketch: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Sketch:
+    """A small copy of a chain's first picture, with what released edits were allowed to repaint in it.
+
+    Attributes:
+        picture: JPEG; empty where nothing is kept, and the picture being edited stands for itself.
+        rows: Share of the height, from the top, of the picture being edited that the copy shows.
+    """
+
+    picture: bytes = field(default=b"", repr=False)
+    rows: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The first picture of a chain of edits, as far as exposure goes; an unedited picture is its own.
+    """The first picture of a chain of edits; an unedited picture is its own.
 
     Attributes:
         boxes: Per person found there, where they were, as shares of the picture's width and height.
         exposure: What was read there.
+        sketch: What it looked like.
     """
 
     boxes: tuple[Box, ...]
     exposure: PictureExposure
+    sketch: Sketch = Sketch()
 
     @classmethod
     def of(cls, seen: ImageObservation) -> Origin:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import pickle
 import resource
@@ -38,6 +39,8 @@ T = TypeVar("T")
 LOADING: Final = "loading"
 RUNNING: Final = "running"
 _WATCH_SECONDS: Final = 1.0
+_M_TRIM_THRESHOLD: Final = -1  # malloc.h
+_M_MMAP_THRESHOLD: Final = -3
 
 
 class Worker:
@@ -172,6 +175,16 @@ def _quiet_threads() -> None:
     cv2.setNumThreads(1)
 
 
+def _keep_freed_memory() -> None:
+    """Let the allocator keep what one look frees for the next: pages given back are zeroed again."""
+    try:
+        allocator = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):  # another libc
+        return
+    allocator(_M_MMAP_THRESHOLD, 1 << 25)
+    allocator(_M_TRIM_THRESHOLD, 1 << 28)
+
+
 def serve(descriptor: int, parent: int) -> None:
     """The child's life: take what to build, then answer until the pipe closes.
 
@@ -190,6 +203,7 @@ def serve(descriptor: int, parent: int) -> None:
         build, store, limits, memory = pickle.loads(pipe.recv_bytes())  # noqa: S301 - from the parent only
         resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
         _quiet_threads()
+        _keep_freed_memory()
         worker = Worker(build(store, limits), lambda name, phase: tell("begin", name.value, phase))
         asked: dict[str, Callable[..., object]] = {
             "observe_image": worker.observe_image,

@@ -1,22 +1,28 @@
 """Lineage: which first picture a released one came from, so that a chain of small steps is seen as one.
 
-A row is found by a hash of the released picture's pixel digest. It holds where people stood in the first
-picture and what the exposure models said there: no picture, no template, nothing of who they are. It is in no
-log and in no receipt, is written with the release or not at all, and ends :data:`KEPT_S` after it.
+A row is found by a hash of the released picture's pixel digest, and sealed under a key that only the digest
+gives: a copy of the table opens nothing, and who brings the picture back opens its row. It holds where people
+stood in the first picture, what the exposure models said there, and a small copy of it with what released
+edits were allowed to repaint: no template, nothing of who they are. It is in no log and in no receipt, is
+written with the release or not at all, and ends :data:`KEPT_S` after it. Rows of version 1, which older
+releases wrote, hold no copy and are not sealed.
 """
 
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, delete, select
 
-from consent_edit.encoding import canonical_json
+from consent_edit.encoding import b64url_decode, b64url_encode, canonical_json
 from consent_edit.errors import StoreUnavailable
-from consent_edit.perception.observation import Box, ExposureReading, Origin, PictureExposure
+from consent_edit.perception.observation import Box, ExposureReading, Origin, PictureExposure, Sketch
 from consent_edit.store.database import insert_into
 from consent_edit.store.schema import LINEAGE
 from consent_edit.vocabulary import Exposure
@@ -25,7 +31,12 @@ KEPT_S: Final = 400 * 24 * 3600
 """Seconds for which a released picture's origin is remembered: longer than any credential lives."""
 
 MAX_BYTES: Final = 1024 * 1024
-"""Bound on one row; a picture with a thousand people needs about 300 KB."""
+"""Bound on one row; a picture with a thousand people needs about 300 KB, its small copy about 70."""
+
+_SEALED: Final = b"\x02"
+"""First byte of a sealed row; those of version 1 are JSON and begin with a brace."""
+
+_NONCE_BYTES: Final = 12
 
 _Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -47,13 +58,15 @@ class _Reading(_Wire):
 
 
 class _Row(_Wire):
-    """What a row holds, as canonical JSON."""
+    """What a row holds, as canonical JSON; those of version 1 hold no sketch."""
 
-    v: int = Field(ge=1, le=1)
+    v: int = Field(ge=1, le=2)
     boxes: tuple[tuple[float, float, float, float], ...]
     picture: _Reading
     persons: tuple[_Reading, ...]
     elsewhere: _Reading
+    sketch: str = ""
+    rows: float = Field(default=1.0, gt=0, le=1)
 
 
 def keep(connection: Connection, picture: str, origin: Origin, now: int) -> None:
@@ -66,7 +79,7 @@ def keep(connection: Connection, picture: str, origin: Origin, now: int) -> None
         picture: Pixel digest of the released picture, as intake gives it when the file comes back.
     """
     row = insert_into(connection, LINEAGE).values(
-        picture_hash=_named(picture), until=now + KEPT_S, origin=_written(origin)
+        picture_hash=_named(picture), until=now + KEPT_S, origin=_sealed(picture, _written(origin))
     )
     connection.execute(
         row.on_conflict_do_update(index_elements=[LINEAGE.c.picture_hash], set_={"until": row.excluded.until})
@@ -77,7 +90,7 @@ def keep(connection: Connection, picture: str, origin: Origin, now: int) -> None
 def find(connection: Connection, picture: str, otherwise: Origin) -> Origin:
     """The origin of a picture; ``otherwise``, itself, where none is kept."""
     found = connection.scalar(select(LINEAGE.c.origin).where(LINEAGE.c.picture_hash == _named(picture)))
-    return otherwise if found is None else _read(found)
+    return otherwise if found is None else _read(picture, found)
 
 
 def forget(connection: Connection, pictures: Sequence[str]) -> int:
@@ -91,15 +104,45 @@ def _named(picture: str) -> bytes:
     return hashlib.sha256(b"consent-edit/lineage/v1\0" + picture.encode("utf-8", "surrogatepass")).digest()
 
 
+def _key(picture: str) -> bytes:
+    """The AES-256 key of a picture's row; a pixel digest is as good as random to who has not the pixels."""
+    return hashlib.sha256(
+        b"consent-edit/lineage-key/v1\0" + picture.encode("utf-8", "surrogatepass")
+    ).digest()
+
+
+def _sealed(picture: str, data: bytes) -> bytes:
+    """A row as it is kept: AES-256-GCM, bound to the name it is found by."""
+    nonce = secrets.token_bytes(_NONCE_BYTES)
+    return _SEALED + nonce + AESGCM(_key(picture)).encrypt(nonce, data, _named(picture))
+
+
+def _opened(picture: str, row: bytes) -> bytes:
+    """What :func:`_sealed` was given; a row of version 1 as it is.
+
+    Raises:
+        ValueError: it was not sealed for this picture.
+    """
+    if not row.startswith(_SEALED):
+        return row
+    nonce, sealed = row[1 : 1 + _NONCE_BYTES], row[1 + _NONCE_BYTES :]
+    try:
+        return AESGCM(_key(picture)).decrypt(nonce, sealed, _named(picture))
+    except InvalidTag as error:
+        raise ValueError("not sealed for this picture") from error
+
+
 def _written(origin: Origin) -> bytes:
     exposure = origin.exposure
     try:
         row = _Row(
-            v=1,
+            v=2,
             boxes=tuple((box.x, box.y, box.width, box.height) for box in origin.boxes),
             picture=_Reading.of(exposure.picture),
             persons=tuple(_Reading.of(person) for person in exposure.persons),
             elsewhere=_Reading.of(exposure.elsewhere),
+            sketch=b64url_encode(origin.sketch.picture),
+            rows=origin.sketch.rows,
         )
         data = canonical_json(row.model_dump(mode="json"))
     except ValueError as error:  # a ValidationError is one
@@ -109,18 +152,20 @@ def _written(origin: Origin) -> bytes:
     return data
 
 
-def _read(data: object) -> Origin:
+def _read(picture: str, row: object) -> Origin:
     try:
-        row = _Row.model_validate_json(data if isinstance(data, bytes) else b"")
-    except ValidationError as error:
+        found = _Row.model_validate_json(_opened(picture, row if isinstance(row, bytes) else b""))
+        sketch = Sketch(b64url_decode(found.sketch), found.rows)
+    except ValueError as error:  # a ValidationError is one
         raise StoreUnavailable(
             "a picture's origin in the store is damaged", code="check.store-damaged"
         ) from error
     return Origin(
-        boxes=tuple(Box(*box) for box in row.boxes),
+        boxes=tuple(Box(*box) for box in found.boxes),
         exposure=PictureExposure(
-            picture=row.picture.reading(),
-            persons=tuple(person.reading() for person in row.persons),
-            elsewhere=row.elsewhere.reading(),
+            picture=found.picture.reading(),
+            persons=tuple(person.reading() for person in found.persons),
+            elsewhere=found.elsewhere.reading(),
         ),
+        sketch=sketch,
     )

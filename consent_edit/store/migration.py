@@ -25,7 +25,8 @@ def prepare(connection: Connection) -> bool:
     """Bring the database to this version, inside the caller's writing transaction.
 
     1. Empty: every table is made.
-    2. A store of version 1 (SQLite) or 2: the tables it lacks are made; what it holds stays as it is.
+    2. A store of version 1 (SQLite), 2 or 3: the tables it lacks are made; what it holds stays as it is. One
+       of version 3 lacks none, but an older release cannot read what this one writes there.
     3. A store of this version: nothing.
     4. The index over decisions is made where it is not there yet; every release of this version reads such a
        store.
@@ -56,6 +57,9 @@ def _prepare_sqlite(connection: Connection) -> bool:
             METADATA.create_all(connection, tables=SINCE_VERSION_3, checkfirst=False)
             connection.exec_driver_sql(f"PRAGMA user_version={SCHEMA_VERSION}")
             return False
+        case (number, 3) if number == APPLICATION_ID:  # 2
+            connection.exec_driver_sql(f"PRAGMA user_version={SCHEMA_VERSION}")
+            return False
         case (number, now) if number == APPLICATION_ID and now == SCHEMA_VERSION:  # 3
             return False
         case _:
@@ -83,8 +87,9 @@ def _prepare_older_postgres(connection: Connection) -> bool:
     match connection.scalar(select(STORE_INFO.c.value).where(row)):
         case value if value == now:  # 3
             return False
-        case b"2":  # 2
-            METADATA.create_all(connection, tables=SINCE_VERSION_3, checkfirst=False)
+        case b"2" | b"3" as older:  # 2
+            if older == b"2":
+                METADATA.create_all(connection, tables=SINCE_VERSION_3, checkfirst=False)
             connection.execute(update(STORE_INFO).where(row).values(value=now))
             return False
         case _:

@@ -19,7 +19,7 @@ from sqlalchemy import (
     event,
 )
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 """In ``PRAGMA user_version``, or in :data:`STORE_INFO` on PostgreSQL; no other version is written to."""
 
 APPLICATION_ID: Final = 0x63656474
@@ -128,8 +128,9 @@ LINEAGE: Final = Table(
     Column("until", _NUMBER, nullable=False),
     Column("origin", LargeBinary, nullable=False),
 )
-"""The first picture that each released one came from, as far as exposure goes; named by a hash of its pixel
-digest. ``until`` is Unix seconds."""
+"""The first picture that each released one came from, sealed (``store.lineage``); named by a hash of its
+pixel digest. ``until`` is Unix seconds. A store of version 3 has the same table: the version says that an
+older release, which cannot open a sealed row, is not to use the store any more."""
 
 Index("lineage_until", LINEAGE.c.until)
 

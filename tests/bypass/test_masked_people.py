@@ -94,7 +94,8 @@ def test_the_mask_is_part_of_what_is_cleared_and_signed(scene):
     call = {"mask_image": mask().digest, "image": scene.before.digest}
     from consent_edit.pipelines.signature import bind
 
-    bound = bind(scene.editor.pipeline, INPAINT, (), {"prompt": "", "image": 1, "mask_image": 2})
+    pictures = {"image": scene.before, "mask_image": mask()}
+    bound = bind(scene.editor.pipeline, INPAINT, (), {"prompt": "", **pictures})
     assert bound.digest(call) != bound.digest({**call, "mask_image": "sha256:other"})
 
 

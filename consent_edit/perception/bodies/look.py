@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consent_edit.perception.bodies.pose import ROLE as POSE_ROLE
-from consent_edit.perception.bodies.pose import PoseDetector, PoseHit, View, distinct
+from consent_edit.perception.bodies.pose import PoseDetector, PoseHit, View, distinct, square_of
 from consent_edit.perception.bodies.silhouette import ROLE as REGION_ROLE
 from consent_edit.perception.bodies.silhouette import Silhouette
 from consent_edit.perception.models.store import ModelStore
@@ -82,13 +82,11 @@ class BodyFinder:
         height, width = pixels.shape[:2]
         side = float(max(height, width))
         left, top = (width - side) / 2, (height - side) / 2
-        found = [
-            hit for turns in _TURNS for hit in self._pose.look(pixels, View(left, top, side, turns), least)
-        ]
-        mirrored = self._pose.look(np.ascontiguousarray(pixels[:, ::-1]), View(left, top, side), least)
-        found += [hit.mirrored(width) for hit in mirrored]
+        views = [View(left, top, side, turns) for turns in _TURNS] + [View(left, top, side, mirrored=True)]
+        whole = square_of(pixels, views[0])
+        found = [hit for view in views for hit in self._pose.look(whole, view, least)]
         for view in _tiles(width, height, side * _TILE):
-            found += self._pose.look(pixels, view, least)
+            found += self._pose.look(square_of(pixels, view), view, least)
         return found
 
 

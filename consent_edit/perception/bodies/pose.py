@@ -32,12 +32,14 @@ class View:
         top: Its top edge.
         side: Its side.
         turns: Quarter turns counter-clockwise.
+        mirrored: Whether left and right are exchanged, before it is turned.
     """
 
     left: float
     top: float
     side: float
     turns: int = 0
+    mirrored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +60,6 @@ class PoseHit:
     def torso(self) -> float:
         """Length from shoulders to hips, pixels."""
         return float(np.hypot(self.hips[0] - self.shoulders[0], self.hips[1] - self.shoulders[1]))
-
-    def mirrored(self, width: int) -> PoseHit:
-        """The hit as it lies in the mirror picture of that width."""
-        shoulders = (width - self.shoulders[0], self.shoulders[1])
-        return PoseHit(self.score, shoulders, (width - self.hips[0], self.hips[1]))
 
 
 def _anchors() -> Floats:
@@ -95,17 +92,20 @@ class PoseDetector:
         require_known_answer(store, ROLE, answer)
         self.known_answers = {ROLE: fingerprint(answer)}
 
-    def look(self, pixels: NDArray[np.uint8], view: View, least: float) -> list[PoseHit]:
+    def look(self, square: NDArray[np.uint8], view: View, least: float) -> list[PoseHit]:
         """People in one view, best first, none twice.
 
         Args:
-            pixels: (H, W, 3) uint8 RGB.
+            square: What :func:`square_of` gives for the view's place; views of one place share it.
+            view: The view.
             least: Score from which a hit is told.
 
         Raises:
             CheckFailed: an answer is no number.
         """
-        answers = self._model.run(_shown(pixels, view)[None])
+        shown = square[:, ::-1] if view.mirrored else square
+        shown = np.asarray(np.rot90(shown, view.turns) / np.float32(255), dtype=np.float32)
+        answers = self._model.run(np.ascontiguousarray(shown[None]))
         scores, rows = _told(list(answers.values()))
         keep = np.flatnonzero(scores >= least)
         keep = keep[np.argsort(-scores[keep])]
@@ -128,12 +128,20 @@ def _told(answers: Sequence[Floats]) -> tuple[Floats, Floats]:
     return (1 / (1 + np.exp(-np.clip(logits.astype(np.float64), -80, 80)))).astype(np.float32), rows
 
 
-def _shown(pixels: NDArray[np.uint8], view: View) -> Floats:
-    """A view at the detector's size, black beyond the picture, float32 in [0, 1]."""
+def square_of(pixels: NDArray[np.uint8], view: View) -> NDArray[np.uint8]:
+    """What lies at a view's place, at the detector's size, black beyond the picture; not yet turned.
+
+    Args:
+        pixels: (H, W, 3) uint8 RGB.
+        view: The place.
+
+    Returns:
+        uint8 (224, 224, 3).
+    """
     height, width = pixels.shape[:2]
     left, top = max(0, round(view.left)), max(0, round(view.top))
     right, bottom = min(width, round(view.left + view.side)), min(height, round(view.top + view.side))
-    canvas = np.zeros((_SIDE, _SIDE, 3), dtype=np.float32)
+    canvas = np.zeros((_SIDE, _SIDE, 3), dtype=np.uint8)
     factor = _SIDE / view.side
     size = (max(1, round((right - left) * factor)), max(1, round((bottom - top) * factor)))
     how = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
@@ -141,8 +149,8 @@ def _shown(pixels: NDArray[np.uint8], view: View) -> Floats:
     x = min(max(0, round((left - view.left) * factor)), _SIDE - 1)
     y = min(max(0, round((top - view.top) * factor)), _SIDE - 1)
     part = small[: _SIDE - y, : _SIDE - x]
-    canvas[y : y + part.shape[0], x : x + part.shape[1]] = part / np.float32(255)
-    return np.ascontiguousarray(np.rot90(canvas, view.turns))
+    canvas[y : y + part.shape[0], x : x + part.shape[1]] = part
+    return canvas
 
 
 def _placed(share: Floats, view: View) -> tuple[float, float]:
@@ -150,6 +158,7 @@ def _placed(share: Floats, view: View) -> tuple[float, float]:
     x, y = float(share[0]), float(share[1])
     for _ in range(view.turns % 4):
         x, y = 1 - y, x
+    x = 1 - x if view.mirrored else x
     return view.left + x * view.side, view.top + y * view.side
 
 

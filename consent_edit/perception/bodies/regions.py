@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from consent_edit.perception.bodies.silhouette import Silhouette
 from consent_edit.perception.change.difference import SMALL_FACE
 from consent_edit.perception.observation import BodyObservation, FaceObservation, PersonObservation
+from consent_edit.vocabulary import Region
 
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float32]
@@ -36,6 +37,10 @@ class PersonRegions:
     hair: Mask
     body: Mask
     small: bool = False
+
+    def parts(self) -> dict[Region, Mask]:
+        """Each by its name."""
+        return {Region.FACE: self.face, Region.HAIR: self.hair, Region.BODY: self.body}
 
     def everything(self) -> Mask:
         """All of the person."""

@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consent_edit.intake.canonical import CanonicalImage
-from consent_edit.perception.bodies.regions import framed, person_regions, silhouette_of, within_reach
+from consent_edit.perception.bodies.regions import silhouette_of
 from consent_edit.perception.bodies.silhouette import ROLE, Silhouette
+from consent_edit.perception.change.chain import Step, renewed, since_first, worst
 from consent_edit.perception.change.difference import difference, working
-from consent_edit.perception.change.touched import Laid, judged
+from consent_edit.perception.change.sketch import opened, shrunk, sketched
+from consent_edit.perception.change.touched import Comparison, Laid, judged, raised
 from consent_edit.perception.exposure.change import exposure_changes
 from consent_edit.perception.models.store import ModelStore
 from consent_edit.perception.observation import (
@@ -47,7 +49,7 @@ class ChangeMeter:
         after_seen: ImageObservation,
         origin: Origin,
     ) -> ChangeObservation:
-        """What differs between input and output, and in exposure from the first picture of the chain.
+        """What differs between input and output, and from the first picture of the chain.
 
         Args:
             before: The input picture.
@@ -57,9 +59,10 @@ class ChangeMeter:
             origin: The first picture of the chain of edits that the input came from.
 
         Raises:
-            CheckFailed: the person-region model gave no number.
+            CheckFailed: the person-region model gave no number, or what is kept of the first picture cannot
+                be read.
         """
-        found = judged(self.lay(before, after, before_seen, after_seen), self._limits)
+        found, sketch = self._chained(self._step(before, after, before_seen, after_seen), before, origin)
         changes, change = exposure_changes([origin, Origin.of(before_seen)], after_seen, self._limits)
         return ChangeObservation(
             touched=found.people,
@@ -69,6 +72,7 @@ class ChangeMeter:
             background=found.background,
             exposure_changes=changes,
             exposure_change=change,
+            sketch=sketch,
             checks=(CheckRun(CheckName.CHANGE, CheckOutcome.RAN, models=self.uses),),
         )
 
@@ -84,23 +88,46 @@ class ChangeMeter:
         Raises:
             CheckFailed: the person-region model gave no number.
         """
+        return self._step(before, after, before_seen, after_seen).laid
+
+    def _chained(self, step: Step, before: CanonicalImage, origin: Origin) -> tuple[Comparison, bytes]:
+        """What the step repainted, or the chain with it; and what the next one is to be compared with."""
+        told, kept = judged(step.laid, self._limits), origin.sketch
+        first = opened(kept.picture) if kept.picture else shrunk(before.pixels)
+        repaints = any((*told.people, *told.output_people, told.unseen)) or told.background
+        if not kept.picture and not repaints:
+            return told, sketched(first.pixels)
+        laid = since_first(first, kept.rows, step, self._limits)
+        if kept.picture:
+            told = worst(told, judged(laid, raised(self._limits, self._limits.change_chain)), laid)
+        anew = renewed(first, kept.rows, step, laid, told, self._limits)
+        return told, kept.picture if anew is first.pixels and kept.picture else sketched(anew)
+
+    def _step(
+        self,
+        before: CanonicalImage,
+        after: CanonicalImage,
+        before_seen: ImageObservation,
+        after_seen: ImageObservation,
+    ) -> Step:
+        """One edit, laid over its input."""
         how = working(before, _smallest(before, before_seen, after, after_seen))
         found = difference(before, after, how)
         least = self._limits.body_region
-        own = self.silhouette(before.pixels, before_seen.people, how.size) >= least
+        likely = self.silhouette(before.pixels, before_seen.people, how.size)
         after_likely = self.silhouette(after.pixels, after_seen.people, how.size)
-        other = found.alignment.warp(after_likely) >= least
-        here = framed(before_seen.people, _scaled(before, how.size))
-        there = framed(after_seen.people, found.alignment.back(_scaled(after, how.size)))
-        return Laid(
-            found=found,
-            here=tuple(person_regions(here, within_reach(own, other, here))),
-            there=tuple(person_regions(there, within_reach(other, own, there))),
-            likely=np.asarray(own | other, dtype=np.bool_),
+        own, other = likely >= least, found.alignment.warp(after_likely) >= least
+        laid = Laid.of(
+            found,
+            (own, other),
+            (before_seen.people, _scaled(before, how.size)),
+            (after_seen.people, found.alignment.back(_scaled(after, how.size))),
             exposed=any(
                 seen.exposure.elsewhere.value is not Exposure.NONE for seen in (before_seen, after_seen)
             ),
         )
+        size = before.width, before.height
+        return Step(size, before_seen.people, after, after_seen.people, likely, after_likely, laid)
 
     def silhouette(
         self, pixels: NDArray[np.uint8], people: Sequence[PersonObservation], size: tuple[int, int]

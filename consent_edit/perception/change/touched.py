@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from consent_edit.perception.bodies.regions import PersonRegions
+from consent_edit.perception.bodies.regions import PersonRegions, framed, person_regions, within_reach
 from consent_edit.perception.change.difference import Difference
+from consent_edit.perception.observation import PersonObservation
 from consent_edit.thresholds import Thresholds
 from consent_edit.vocabulary import Region
 
 Mask = NDArray[np.bool_]
+Place = NDArray[np.float64]
 Touched = tuple[frozenset[Region], ...]
 
 _DOUBT: Final = frozenset({Region.UNDETERMINED})
@@ -39,6 +42,33 @@ class Laid:
     there: tuple[PersonRegions, ...]
     likely: Mask
     exposed: bool
+
+    @classmethod
+    def of(
+        cls,
+        found: Difference,
+        silhouettes: tuple[Mask, Mask],
+        here: tuple[Sequence[PersonObservation], Place],
+        there: tuple[Sequence[PersonObservation], Place],
+        *,
+        exposed: bool,
+    ) -> Laid:
+        """Put everybody in their place.
+
+        Args:
+            silhouettes: Where each picture shows a person, both over the input.
+            here: The input's people, and the affine map (2, 3) from their pixels to the working size.
+            there: The same of the output.
+        """
+        own, other = silhouettes
+        before, after = framed(*here), framed(*there)
+        return cls(
+            found=found,
+            here=tuple(person_regions(before, within_reach(own, other, before))),
+            there=tuple(person_regions(after, within_reach(other, own, after))),
+            likely=np.asarray(own | other, dtype=np.bool_),
+            exposed=exposed,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +124,29 @@ def judged(laid: Laid, limits: Thresholds) -> Comparison:
     )
 
 
+def raised(limits: Thresholds, factor: float) -> Thresholds:
+    """The thresholds of a pixel's difference, multiplied."""
+    return replace(
+        limits,
+        change_residual=limits.change_residual * factor,
+        change_residual_close=limits.change_residual_close * factor,
+        change_shading=limits.change_shading * factor,
+        change_shading_close=limits.change_shading_close * factor,
+    )
+
+
 def repainted(found: Difference, limits: Thresholds) -> tuple[Mask, Mask]:
-    """Pixels that neither tone nor noise nor a small shift explains: as seen, and as seen closely."""
-    seen = (found.look.colour > limits.change_residual) | (found.look.shading > limits.change_shading)
-    close = (found.close.colour > limits.change_residual_close) | (
-        found.close.shading > limits.change_shading_close
+    """Pixels that neither tone nor noise nor a small shift explains: as seen, and as seen closely.
+
+    Where a picture has detail, and lost detail everywhere, more counts as noise than elsewhere, up to a
+    bound.
+    """
+    noise = 1 + np.float32(limits.change_encoded) * found.lost
+    seen = (found.look.colour > limits.change_residual * noise) | (
+        found.look.shading > limits.change_shading * noise
+    )
+    close = (found.close.colour > limits.change_residual_close * noise) | (
+        found.close.shading > limits.change_shading_close * noise
     )
     return np.asarray(seen, dtype=np.bool_), np.asarray(seen | close, dtype=np.bool_)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from consent_edit.perception import places
 from consent_edit.perception.exposure.views import SECOND, SUGGESTIVE
 from consent_edit.perception.observation import (
     Box,
@@ -96,9 +97,9 @@ def _against(
     if len(past.persons) != len(origin.boxes):
         return [ExposureChange.UNDETERMINED] * len(after.people), ExposureChange.UNDETERMINED
     shares = (1 / max(after.width, 1), 1 / max(after.height, 1))
-    places = paired([person.box.scaled(*shares) for person in after.people], origin.boxes)
+    pairs = paired([person.box.scaled(*shares) for person in after.people], origin.boxes)
     persons = [
-        change_between(past.persons[places[i]] if i in places else past.picture, reading, limits)
+        change_between(past.persons[pairs[i]] if i in pairs else past.picture, reading, limits)
         for i, reading in enumerate(after.exposure.persons)
     ]
     return persons, change_between(past.picture, after.exposure.picture, limits)
@@ -110,13 +111,7 @@ def paired(now: Sequence[Box], then: Sequence[Box]) -> Mapping[int, int]:
     The best overlaps are paired first, each box once. Who is left over but lies within, or around, a box of
     then (a face before, a whole body after) has that one's past too.
     """
-    overlaps = sorted(
-        ((box.overlap(old), i, j) for i, box in enumerate(now) for j, old in enumerate(then)), reverse=True
-    )
-    pairs: dict[int, int] = {}
-    for overlap, i, j in overlaps:
-        if overlap >= _SAME_PLACE and i not in pairs and j not in pairs.values():
-            pairs[i] = j
+    pairs = places.paired(now, then, _SAME_PLACE)
     for i, box in enumerate(now):
         if i not in pairs:
             shares = [_inside(box, old) for old in then]

@@ -6,6 +6,7 @@ import io
 from collections.abc import Sequence
 from typing import Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -21,21 +22,32 @@ from consent_edit.thresholds import Thresholds
 
 ROLE: Final = "exposure"
 
+_SMALL: Final = 256
+_SIDE: Final = 224
 _MEAN_BGR: Final = np.array([104, 117, 123], dtype=np.float32)
+_MEAN_PICTURE: Final = np.tile(_MEAN_BGR, (_SIDE, _SIDE, 1))
 
 
-def prepared(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+def prepared(crops: Sequence[Image.Image]) -> NDArray[np.float32]:
     """Yahoo's own preparation: 256 x 256, middle 224, through JPEG, BGR with the mean taken off.
 
+    Args:
+        crops: RGB, of any size.
+
     Returns:
-        float32 (224, 224, 3).
+        float32 (n, 224, 224, 3).
     """
-    small = Image.fromarray(pixels).resize((256, 256), Image.Resampling.BILINEAR).crop((16, 16, 240, 240))
-    with io.BytesIO() as memory:
-        small.save(memory, format="JPEG")
-        memory.seek(0)
-        decoded = np.asarray(Image.open(memory), dtype=np.float32)
-    return np.ascontiguousarray(decoded[:, :, ::-1] - _MEAN_BGR)
+    edge = (_SMALL - _SIDE) // 2
+    middle = (edge, edge, _SMALL - edge, _SMALL - edge)
+    batch = np.empty((len(crops), _SIDE, _SIDE, 3), np.float32)
+    for row, crop in zip(batch, crops, strict=True):
+        small = crop.resize((_SMALL, _SMALL), Image.Resampling.BILINEAR)
+        with io.BytesIO() as memory:
+            small.crop(middle).save(memory, format="JPEG")
+            memory.seek(0)
+            decoded = np.asarray(Image.open(memory))
+        np.subtract(cv2.cvtColor(decoded, cv2.COLOR_RGB2BGR), _MEAN_PICTURE, out=row)
+    return batch
 
 
 class ExposureCheck:
@@ -92,19 +104,19 @@ class ExposureCheck:
         )
 
     def _scores(
-        self, pixels: NDArray[np.uint8], views: Sequence[View], crops: Sequence[NDArray[np.uint8]]
+        self, pixels: NDArray[np.uint8], views: Sequence[View], crops: Sequence[Image.Image]
     ) -> NDArray[np.float32]:
         """OpenNSFW's score of each view."""
         if self._device is not None:
             return self._device.scores(pixels, views)
-        batch = np.stack([prepared(crop) for crop in crops])
-        return self._model.run(batch)[self._model.output_names[0]][:, 1]
+        return self._model.run(prepared(crops))[self._model.output_names[0]][:, 1]
 
     def _look(
         self, pixels: NDArray[np.uint8], views: Sequence[View], people: Sequence[PersonObservation]
     ) -> list[Look]:
         """What the models say of every view, and whether anybody found stands in it."""
-        crops = [view.cut(pixels) for view in views]
+        whole = Image.fromarray(pixels)
+        crops = [view.cut(whole) for view in views]
         scores = self._scores(pixels, views, crops)
         if not np.isfinite(scores).all():
             raise CheckFailed("the exposure model gave no number")

@@ -46,7 +46,7 @@ class SecondFamily:
     def __init__(self, store: ModelStore, limits: Thresholds) -> None:
         files = [store.load(role) for role in ROLES]
         self._model = store.backend.onnx(built(files[0].data, [file.data for file in files[1:]]))
-        known = [known_picture(_SIDE, _SIDE) // share for share in (1, 2, 4)]
+        known = [Image.fromarray(known_picture(_SIDE, _SIDE) // share) for share in (1, 2, 4)]
         answer = self._run(known)
         require_known_answer(store, ROLES[0], answer)
         self.known_answers = {ROLES[0]: fingerprint(answer)}
@@ -55,11 +55,11 @@ class SecondFamily:
             for file in files
         )
 
-    def read(self, crops: Sequence[NDArray[np.uint8]]) -> list[Answer]:
+    def read(self, crops: Sequence[Image.Image]) -> list[Answer]:
         """Read views.
 
         Args:
-            crops: uint8 (h, w, 3) RGB each, of any size.
+            crops: RGB each, of any size.
 
         Raises:
             CheckFailed: an answer is no number.
@@ -69,11 +69,13 @@ class SecondFamily:
             raise CheckFailed("the second exposure model gave no number")
         return [Answer(min(float(row[1] + row[3]), 1.0), float(row[4])) for row in classes]
 
-    def _run(self, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+    def _run(self, crops: Sequence[Image.Image]) -> NDArray[np.float32]:
         """Per crop: drawing, drawn nudity, neutral, nudity, suggestive; float32 (n, 5)."""
-        small = [Image.fromarray(crop).resize((_SIDE, _SIDE), Image.Resampling.BILINEAR) for crop in crops]
-        batch = np.stack([np.asarray(picture, dtype=np.float32) for picture in small]) / np.float32(255)
-        return self._model.run(np.asarray(batch, dtype=np.float32))["classes"]
+        batch = np.empty((len(crops), _SIDE, _SIDE, 3), np.float32)
+        for row, crop in zip(batch, crops, strict=True):
+            small = crop.resize((_SIDE, _SIDE), Image.Resampling.BILINEAR)
+            np.divide(np.asarray(small), np.float32(255), out=row)
+        return self._model.run(batch)["classes"]
 
 
 def installed(store: ModelStore) -> bool:

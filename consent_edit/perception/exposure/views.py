@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from consent_edit.perception.observation import BodyObservation, Box, FaceObservation, PersonObservation
 from consent_edit.vocabulary import PersonKind
@@ -34,6 +35,13 @@ _LEAST: Final = 224
 """Side in pixels that a crop has at least, where the picture does: no crop is blown up before it is read."""
 _BODY_MARGIN: Final = 0.15
 
+_TRANSPOSED: Final = {
+    1: Image.Transpose.ROTATE_90,
+    2: Image.Transpose.ROTATE_180,
+    3: Image.Transpose.ROTATE_270,
+}
+"""Quarter turns counter-clockwise."""
+
 
 @dataclass(frozen=True, slots=True)
 class View:
@@ -57,10 +65,10 @@ class View:
         left, top, right, bottom = self.corners
         return (right - left) * (bottom - top)
 
-    def cut(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Its pixels, upright; uint8 (h, w, 3)."""
-        left, top, right, bottom = self.corners
-        return np.ascontiguousarray(np.rot90(pixels[top:bottom, left:right], self.turns))
+    def cut(self, whole: Image.Image) -> Image.Image:
+        """Its part of the whole picture, upright."""
+        crop = whole.crop(self.corners)
+        return crop.transpose(_TRANSPOSED[self.turns]) if self.turns else crop
 
     def holds(self, box: Box) -> bool:
         """Whether it shows any of a box."""

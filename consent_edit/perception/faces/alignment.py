@@ -18,6 +18,12 @@ ARCFACE_POINTS: Final[NDArray[np.float32]] = np.array(
 """ArcFace's points (insightface, ``arcface_src``): right eye, left eye, nose, mouth right, mouth left."""
 
 
+LEAST_SHRINK: Final = 0.5
+"""Below this scale a picture is averaged before it is warped."""
+
+_POINT: Final = 1e-6
+
+
 def similarity(source: NDArray[np.float32], target: NDArray[np.float32]) -> NDArray[np.float64]:
     """Turn, scale and shift that bring points nearest to others (Umeyama 1991: least squares, no mirroring).
 
@@ -37,6 +43,36 @@ def similarity(source: NDArray[np.float32], target: NDArray[np.float32]) -> NDAr
     spread = max(float((a**2).sum() / len(a)), 1e-9)
     scale = float(strength @ signs) / spread
     return np.hstack([scale * turn, (mean_b - scale * turn @ mean_a)[:, None]])
+
+
+def neighbourhood(matrix: NDArray[np.float64], side: int, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """The part of a picture that an upright square is read from, and a little around it.
+
+    Args:
+        matrix: float64 (2, 3): from the picture to the square.
+        side: Of the square, pixels.
+        size: Width and height of the picture.
+
+    Returns:
+        Left, top, right, bottom in whole pixels inside the picture; one pixel at least.
+    """
+    shrink = float(np.hypot(matrix[0, 0], matrix[1, 0]))
+    if shrink < _POINT:  # points that lie on one another say nothing of where to look
+        return 0, 0, *size
+    back = np.linalg.inv(np.vstack([matrix, [0, 0, 1]]))[:2]
+    corners = np.array([[0, 0, 1], [side, 0, 1], [0, side, 1], [side, side, 1]]) @ back.T
+    around = 3 / shrink
+    last = np.array(size) - 1
+    low = np.clip(np.floor(corners.min(axis=0) - around), 0, last).astype(int)
+    high = np.clip(np.ceil(corners.max(axis=0) + around), low + 1, last + 1).astype(int)
+    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+
+
+def shrunk(
+    matrix: NDArray[np.float64], start: tuple[int, int], step: tuple[float, float]
+) -> NDArray[np.float64]:
+    """The matrix for a part of the picture that begins there, with so many old pixels to a new one."""
+    return matrix @ np.array([[step[0], 0, start[0]], [0, step[1], start[1]], [0, 0, 1]], np.float64)
 
 
 def aligned(
@@ -64,9 +100,14 @@ def aligned(
     matrix = similarity(landmarks, target.astype(np.float32))
     source = np.ascontiguousarray(pixels)
     shrink = float(np.hypot(matrix[0, 0], matrix[1, 0]))
-    if shrink < 0.5:  # average first, or the warp reads single pixels: an aliasing channel for attacks
-        small = (max(1, round(source.shape[1] * shrink)), max(1, round(source.shape[0] * shrink)))
-        factors = (small[0] / source.shape[1], small[1] / source.shape[0])
-        source = np.asarray(cv2.resize(source, small, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-        matrix = matrix @ np.array([[1 / factors[0], 0, 0], [0, 1 / factors[1], 0], [0, 0, 1]])
+    if (
+        shrink < LEAST_SHRINK
+    ):  # average first, or the warp reads single pixels: an aliasing channel for attacks
+        left, top, right, bottom = neighbourhood(matrix, side, (source.shape[1], source.shape[0]))
+        width, height = right - left, bottom - top
+        small = (max(1, round(width * shrink)), max(1, round(height * shrink)))
+        source = np.asarray(
+            cv2.resize(source[top:bottom, left:right], small, interpolation=cv2.INTER_AREA), dtype=np.uint8
+        )
+        matrix = shrunk(matrix, (left, top), (width / small[0], height / small[1]))
     return np.asarray(cv2.warpAffine(source, matrix, (side, side), flags=cv2.INTER_LINEAR), dtype=np.uint8)

@@ -167,7 +167,8 @@ class FaceDetector:
 
     def _candidates(self, pixels: NDArray[np.uint8]) -> Iterator[Candidate]:
         """The boxes of all passes, in pixels of the whole picture."""
-        for one, view, found in self._found(pixels):
+        for one, view, every in self._found(pixels):
+            found = every.up_to(one.reach)
             if not len(found):
                 continue
             kept = strongest(found, self._limits)

@@ -6,6 +6,7 @@ union finds.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -46,6 +47,12 @@ class ViewSpec:
     border: float = 0.0
     turn: int = 0
     tilt: int = 0
+
+    @property
+    def quarters(self) -> tuple[int, int]:
+        """The turn and the tilt as quarter turns, 0 to 3, of a view tilted by less than one, in degrees."""
+        turns, rest = divmod(90 * self.turn + self.tilt, 90)
+        return turns % 4, rest
 
     @property
     def upright(self) -> bool:
@@ -93,12 +100,20 @@ class DetectorPass:
         view: What it is shown.
         threshold: Least detector score, 0 to 1.
         above: The pass runs only on pictures whose long side is above this.
+        largest: Longest side of a box it may report, as a share of the view's long side: what is larger is
+            seen by the smaller views, which it was not made for.
     """
 
     detector: Detector
     view: ViewSpec
     threshold: float
     above: int = 0
+    largest: float = 1.0
+
+    @property
+    def reach(self) -> float:
+        """Longest side of a box it may report, pixels of the view; without end where there is no bound."""
+        return self.largest * self.view.long_side if self.largest < 1 else math.inf
 
     @property
     def name(self) -> str:
@@ -111,65 +126,82 @@ class DetectorPass:
         return f"{self.detector.value}-{self.view.kind}"
 
 
-def _yunet(view: ViewSpec, threshold: float = 0.55, above: int = 0) -> DetectorPass:
-    return DetectorPass(Detector.YUNET, view, threshold, above)
+def _yunet(view: ViewSpec, threshold: float, above: int = 0, largest: float = 1.0) -> DetectorPass:
+    return DetectorPass(Detector.YUNET, view, threshold, above, largest)
 
 
-def _blazeface(view: ViewSpec, threshold: float = 0.72) -> DetectorPass:
+def _blazeface(view: ViewSpec, threshold: float) -> DetectorPass:
     return DetectorPass(Detector.BLAZEFACE, view, threshold)
 
 
-def _centerface(view: ViewSpec, threshold: float = 0.35) -> DetectorPass:
+def _centerface(view: ViewSpec, threshold: float) -> DetectorPass:
     return DetectorPass(Detector.CENTERFACE, view, threshold)
+
+
+def _large(view: ViewSpec, threshold: float, above: int = 700) -> DetectorPass:
+    """A view for tiny faces: a larger one is 32 px wide at 320 px already, where twenty passes look."""
+    return _yunet(view, threshold, above, largest=0.1)
 
 
 _TURNS: Final = (1, 2, 3)
 _TILTS: Final = (45, 135, 225, 315)
-_LARGE: Final = 700
-# A view that shows most pictures wrongly (turned, inverted) finds more that is not there, and what it is for
-# it finds as surely as a plain view finds a plain face. A worn-down view lies between.
-_WRONG: Final = 0.7
-_WORN: Final = 0.6
-# A large view has more places to be wrong in.
-_LARGE_VIEW: Final = 0.6
+# A face that one of these sees is seen by many more, so each may ask for much: what one of them alone sees,
+# and unsurely, is mostly nobody. docs/perception.md has the table.
+_REPEATED: Final = 0.86
+_SHARED: Final = 0.82
+_SHARED_640: Final = 0.8
+_SHARED_160: Final = 0.76
+# What these see few others do: faces in coarse JPEG, under lines, inverted, tiny.
+_BLURRED: Final = 0.62
+_CLOSED_TURNED: Final = 0.72
+_INVERTED: Final = 0.72
+_INVERTED_TURNED: Final = 0.76
+_INVERTED_160: Final = 0.6
+_TINY: Final = 0.6
+_TINY_960: Final = 0.66
+_TINY_WRONG: Final = 0.73
+_BLAZE: Final = 0.87
+_BLAZE_WRONG: Final = 0.84
+_CENTRE: Final = 0.53
+_CENTRE_INVERTED: Final = 0.66
 
 PASSES: Final[tuple[DetectorPass, ...]] = (
-    _blazeface(ViewSpec(128)),
-    _blazeface(ViewSpec(128, levels=True)),
-    _blazeface(ViewSpec(128, levels=True, inverted=True)),
-    *(_blazeface(ViewSpec(128, turn=turn)) for turn in _TURNS),
-    _yunet(ViewSpec(160)),
-    _yunet(ViewSpec(160, border=0.5)),
-    _yunet(ViewSpec(160, blur=2.0, levels=True)),
-    _yunet(ViewSpec(160, blur=3.0, levels=True)),
-    _yunet(ViewSpec(160, levels=True, inverted=True)),
-    _yunet(ViewSpec(320, levels=True)),
-    _yunet(ViewSpec(320, median=5, levels=True)),
-    _yunet(ViewSpec(320, opening=9, blur=1.5, levels=True), _WORN),
-    _yunet(ViewSpec(320, closing=5, levels=True), _WORN),
-    *(_yunet(ViewSpec(320, closing=5, levels=True, turn=turn), _WRONG) for turn in _TURNS),
-    _yunet(ViewSpec(320, blur=2.0, levels=True)),
-    *(_yunet(ViewSpec(320, blur=2.0, levels=True, turn=turn), _WRONG) for turn in _TURNS),
-    *(_yunet(ViewSpec(320, levels=True, tilt=tilt), _WRONG) for tilt in _TILTS),
-    _yunet(ViewSpec(320, blur=5.0), _WORN),
-    _yunet(ViewSpec(320, levels=True, inverted=True), _WRONG),
-    *(_yunet(ViewSpec(320, levels=True, inverted=True, turn=turn), _WRONG) for turn in _TURNS),
-    _yunet(ViewSpec(640), _LARGE_VIEW),
-    _yunet(ViewSpec(640, levels=True), _LARGE_VIEW),
-    _yunet(ViewSpec(640, median=5, levels=True), _LARGE_VIEW),
-    _yunet(ViewSpec(640, blur=2.0, levels=True), _LARGE_VIEW),
-    _yunet(ViewSpec(640, levels=True, inverted=True), _WRONG),
-    *(_yunet(ViewSpec(640, turn=turn), _WRONG) for turn in _TURNS),
-    _centerface(ViewSpec(320)),
-    _centerface(ViewSpec(320, levels=True)),
-    _centerface(ViewSpec(320, levels=True, inverted=True)),
-    _centerface(ViewSpec(640), 0.5),
-    _yunet(ViewSpec(960), _LARGE_VIEW, above=_LARGE),
-    _yunet(ViewSpec(960, levels=True, inverted=True), _WRONG, above=_LARGE),
-    *(_yunet(ViewSpec(960, turn=turn), _WRONG, above=_LARGE) for turn in _TURNS),
-    _yunet(ViewSpec(1280), _LARGE_VIEW, above=_LARGE),
-    _yunet(ViewSpec(2048, blur=2.0), _LARGE_VIEW, above=_LARGE),
-    _yunet(ViewSpec(4096), _LARGE_VIEW, above=2048),
+    _blazeface(ViewSpec(128), _BLAZE),
+    _blazeface(ViewSpec(128, levels=True), _BLAZE),
+    _blazeface(ViewSpec(128, levels=True, inverted=True), _BLAZE_WRONG),
+    *(_blazeface(ViewSpec(128, turn=turn), _BLAZE_WRONG) for turn in _TURNS),
+    _yunet(ViewSpec(160), _SHARED_160),
+    _yunet(ViewSpec(160, border=0.5), _SHARED_160),
+    _yunet(ViewSpec(160, blur=2.0, levels=True), _BLURRED),
+    _yunet(ViewSpec(160, blur=3.0, levels=True), _SHARED),
+    _yunet(ViewSpec(160, levels=True, inverted=True), _INVERTED_160),
+    _yunet(ViewSpec(320, levels=True), _SHARED),
+    _yunet(ViewSpec(320, median=5, levels=True), _SHARED),
+    _yunet(ViewSpec(320, opening=9, blur=1.5, levels=True), _REPEATED),
+    _yunet(ViewSpec(320, closing=5, levels=True), _SHARED),
+    *(_yunet(ViewSpec(320, closing=5, levels=True, turn=turn), _CLOSED_TURNED) for turn in _TURNS),
+    _yunet(ViewSpec(320, blur=2.0, levels=True), _BLURRED),
+    *(_yunet(ViewSpec(320, blur=2.0, levels=True, turn=turn), _SHARED) for turn in _TURNS),
+    *(_yunet(ViewSpec(320, levels=True, tilt=tilt), _SHARED) for tilt in _TILTS),
+    _yunet(ViewSpec(320, blur=5.0), _BLURRED),
+    _yunet(ViewSpec(320, levels=True, inverted=True), _INVERTED),
+    *(_yunet(ViewSpec(320, levels=True, inverted=True, turn=turn), _INVERTED_TURNED) for turn in _TURNS),
+    _yunet(ViewSpec(640), _SHARED_640),
+    _yunet(ViewSpec(640, levels=True), _SHARED_640),
+    _yunet(ViewSpec(640, median=5, levels=True), _SHARED),
+    _yunet(ViewSpec(640, blur=2.0, levels=True), _SHARED_640),
+    _yunet(ViewSpec(640, levels=True, inverted=True), _REPEATED),
+    *(_yunet(ViewSpec(640, turn=turn), _SHARED_640) for turn in _TURNS),
+    _centerface(ViewSpec(320), _CENTRE),
+    _centerface(ViewSpec(320, levels=True), _CENTRE),
+    _centerface(ViewSpec(320, levels=True, inverted=True), _CENTRE_INVERTED),
+    _centerface(ViewSpec(640), _CENTRE),
+    _large(ViewSpec(960), _TINY_960),
+    _large(ViewSpec(960, levels=True, inverted=True), _TINY_WRONG),
+    *(_large(ViewSpec(960, turn=turn), _TINY_WRONG) for turn in _TURNS),
+    _large(ViewSpec(1280, levels=True), _TINY),
+    _large(ViewSpec(2048, blur=2.0), _TINY),
+    _large(ViewSpec(4096), _TINY, above=2048),
 )
 """The must-run set, cheap ones first. The last ones keep a face of 20 px findable in large pictures."""
 

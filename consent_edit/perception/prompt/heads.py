@@ -22,17 +22,15 @@ from consent_edit.perception.prompt.language import (
 )
 from consent_edit.perception.prompt.names import NAME_SIGNS, name_signs
 from consent_edit.perception.prompt.sentences import DIMENSION
-from consent_edit.perception.prompt.sentences_second import SECOND_DIMENSION
 from consent_edit.vocabulary import Operation
 
 HEADS_ROLE: Final = "prompt-head"
 OPERATION_ORDER: Final = tuple(Operation)
-JOINT_WIDTH: Final = 384
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class EncoderHeads:
-    """The heads over one encoder's embeddings of width d, float32, the bias last in each row.
+class FirstHeads:
+    """The heads over the first encoder's embeddings of width d, float32, the bias last in each row.
 
     Attributes:
         exposing: (d + letters + 1,): asks for more exposure, against ordinary; embedding, then letters,
@@ -70,40 +68,17 @@ class EncoderHeads:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class JointHead:
-    """A network of one hidden layer over both embeddings, for what one encoder alone leaves in doubt.
-
-    Attributes:
-        hidden: (384, both widths + 1), the bias last in each row; negative sums count as 0.
-        out: (384 + 1,): asks for more exposure, against ordinary.
-    """
-
-    hidden: NDArray[np.float32]
-    out: NDArray[np.float32]
-
-    def exposing_of(self, first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Log odds of an exposing request; float64 (n,)."""
-        both = np.concatenate([first, second], axis=1)
-        layer = np.maximum(both @ self.hidden[:, :-1].T + self.hidden[:, -1], 0.0)
-        return _dot(layer, self.out[:-1]) + float(self.out[-1])
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class PromptHeads:
     """All heads.
 
     Attributes:
-        first: Over the first encoder.
-        second: Over the second one, which knows Hindi and Vietnamese too.
-        joint: Over both.
+        first: Over the first encoder; those over the second were trained with its layers and come with them.
         language: float32, (languages told apart by letters + 1, letters + 1): each of them and,
             last, any other.
         vocabulary: uint32, sorted hashes of the words of the known languages that the training phrases held.
     """
 
-    first: EncoderHeads
-    second: EncoderHeads
-    joint: JointHead
+    first: FirstHeads
     language: NDArray[np.float32]
     vocabulary: NDArray[np.uint32]
 
@@ -128,9 +103,8 @@ class PromptHeads:
             or vocabulary.ndim != 1
         ):
             raise ModelUnavailable("the prompt heads are not of the expected form")
-        first, second = (EncoderHeads(*(arrays[f"{o}.{p}"] for p in _PARTS)) for o in ("first", "second"))
-        joint = JointHead(arrays["joint.hidden"], arrays["joint.out"])
-        return cls(first, second, joint, arrays["language"], vocabulary)
+        first = FirstHeads(*(arrays[f"first.{part}"] for part in _PARTS))
+        return cls(first, arrays["language"], vocabulary)
 
     def languages_of(self, texts: Sequence[str], among: Sequence[str]) -> NDArray[np.float64]:
         """Probability of each of some languages and, last, of any other; float64 (n, len(among) + 1)."""
@@ -142,25 +116,19 @@ class PromptHeads:
         return np.asarray(odds / odds.sum(axis=1, keepdims=True), dtype=np.float64)
 
     def known_share(self, text: str) -> float:
-        """Share of a text's words of three letters or more that the vocabulary holds; 1 without any."""
-        hashes = [word_hash(word) for word in words_of(text) if len(word) >= 3]
+        """Share of a text's words that the vocabulary holds, of the longer ones if any; 1 without words."""
+        words = words_of(text)
+        hashes = [word_hash(word) for word in [w for w in words if len(w) >= 3] or words]
         return float(np.isin(hashes, self.vocabulary).mean()) if hashes else 1.0
 
 
 _PARTS: Final = ("exposing", "sexual", "operations", "names")
 _SHAPES: Final = {
     "language": (len(LETTERED) + 1, BUCKETS + 1),
-    "joint.hidden": (JOINT_WIDTH, DIMENSION + SECOND_DIMENSION + 1),
-    "joint.out": (JOINT_WIDTH + 1,),
-} | {
-    f"{name}.{part}": shape
-    for name, width in (("first", DIMENSION), ("second", SECOND_DIMENSION))
-    for part, shape in (
-        ("exposing", (width + BUCKETS + 1,)),
-        ("sexual", (width + 1,)),
-        ("operations", (len(OPERATION_ORDER), width + 1)),
-        ("names", (width + BUCKETS + NAME_SIGNS + 1,)),
-    )
+    "first.exposing": (DIMENSION + BUCKETS + 1,),
+    "first.sexual": (DIMENSION + 1,),
+    "first.operations": (len(OPERATION_ORDER), DIMENSION + 1),
+    "first.names": (DIMENSION + BUCKETS + NAME_SIGNS + 1,),
 }
 
 

@@ -19,8 +19,12 @@ from consent_edit.vocabulary import Intent, Operation
 _SECOND_LETTERS: Final = re.compile("[\u0900-\u097f\u1ea0-\u1ef9\u0103\u0111\u01a1\u01b0]")
 """Letters of Hindi, and of Vietnamese beyond those that other known languages use."""
 
-_MOST_DOUBTFUL: Final = 16
-"""At most so many units of a text are read by the second encoder for doubt, the likeliest exposing ones."""
+_SECOND_SHARE: Final = 0.5
+"""What the second encoder's log odds count where both read a text."""
+
+_MOST_READ_AGAIN: Final = 64
+"""At most so many units of a text are read by the second encoder, about a second's work: those that the first
+one can read, likeliest first; a text with more that it cannot read is undetermined."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ class MeaningReader:
 
     Args:
         first: The encoder that reads every text.
-        second: The encoder that reads Hindi, Vietnamese and doubtful texts; None where its file is not there.
+        second: The one that reads all, and Hindi and Vietnamese alone; None where its file is not there.
         heads: The trained heads.
         limits: The operating thresholds.
     """
@@ -52,13 +56,19 @@ class MeaningReader:
         self._first, self._second = first, second
         self._heads, self._limits = heads, limits
 
-    def read(self, units: Sequence[str]) -> Meaning:
+    def read(self, units: Sequence[str], whole: int) -> Meaning:
         """Read the units of a text, at least one.
+
+        Args:
+            units: Forms of the whole text, then its parts.
+            whole: How many are forms.
 
         Raises:
             CheckFailed: an encoder gave no usable answer.
         """
-        exposing, sexual, operations, names = self._all(units)
+        if sum(_second_only(unit) for unit in units) > _MOST_READ_AGAIN:
+            return Meaning(Intent.UNDETERMINED, frozenset(), named=False)
+        exposing, sexual, operations, names = self._all(units, whole)
         over = exposing > self._limits.prompt_exposing
         intent = Intent.ORDINARY
         if over.any():
@@ -69,25 +79,20 @@ class MeaningReader:
         asked = asked or {OPERATION_ORDER[int(best.argmax())]}  # a text asks for something
         return Meaning(intent, frozenset(asked), bool((names > self._limits.prompt_name).any()))
 
-    def chances(self, units: Sequence[str]) -> float:
-        """How likely the likeliest unit is to be exposing; 0 without any."""
-        return float(self._all(units)[0].max()) if units else 0.0
+    def chances(self, units: Sequence[str], whole: int) -> float:
+        """How likely the likeliest unit is to be exposing, parts counting less; 0 without any."""
+        return float(self._all(units, whole)[0].max()) if units else 0.0
 
     def tells_apart(self, ordinary: str, exposing: str) -> bool:
-        """Whether each exposing head by itself knows an ordinary text from an exposing one: the self-test."""
+        """Whether each reader by itself knows an ordinary text from an exposing one: the self-test."""
         texts = [ordinary, exposing]
-        rows = self._first.embed(texts)
-        answers = [self._heads.first.exposing_of(rows, texts)]
+        answers = [self._heads.first.exposing_of(self._first.embed(texts), texts)]
         if self._second is not None:
-            again = self._second.embed(texts)
-            answers += [
-                self._heads.second.exposing_of(again, texts),
-                self._heads.joint.exposing_of(rows, again),
-            ]
+            answers.append(self._second.answers(texts)[:, 0])
         return all(bool(calm < 0.2 and wild > 0.8) for calm, wild in map(chance, answers))
 
     def _all(
-        self, units: Sequence[str]
+        self, units: Sequence[str], whole: int
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Chances per unit: exposing (n,), sexual (n,), operations (n, 14), names (n,)."""
         own = self._heads.first
@@ -95,27 +100,28 @@ class MeaningReader:
         exposing, sexual = own.exposing_of(rows, units), own.sexual_of(rows)
         operations, names = own.operations_of(rows), own.names_of(rows, units)
         if self._second is not None:
-            foreign = np.array([_SECOND_LETTERS.search(unit) is not None for unit in units])
-            at = self._to_read_again(foreign, chance(exposing))
-            if len(at):
-                texts = [units[i] for i in at]
-                other, again = self._heads.second, self._second.embed(texts)
-                known = ~foreign[at]  # where the first encoder's answer counts too
-                joint = self._heads.joint.exposing_of(rows[at], again)
-                alone = other.exposing_of(again, texts)
-                exposing[at] = np.where(known, (exposing[at] + alone) / 2 + joint, alone + joint) / 2
-                for mine, theirs in (
-                    (sexual, other.sexual_of(again)),
-                    (operations, other.operations_of(again)),
-                    (names, other.names_of(again, texts)),
-                ):
-                    share = known.reshape(-1, *[1] * (mine.ndim - 1)) / 2
-                    mine[at] = share * mine[at] + (1 - share) * theirs
+            foreign = np.array([_second_only(unit) for unit in units])
+            at = self._to_read_again(foreign, exposing)
+            said = self._second.answers([units[i] for i in at])
+            # what the first encoder does not know it has no say in
+            share = np.where(foreign[at], 1.0, _SECOND_SHARE)
+            for mine, theirs in (
+                (exposing, said[:, 0]),
+                (sexual, said[:, 1]),
+                (names, said[:, 2]),
+                (operations, said[:, 3:]),
+            ):
+                part = share.reshape(-1, *[1] * (mine.ndim - 1))
+                mine[at] = (1 - part) * mine[at] + part * theirs
+        exposing[whole:] -= self._limits.prompt_part_doubt
         return chance(exposing), chance(sexual), chance(operations), chance(names)
 
     def _to_read_again(self, foreign: NDArray[np.bool_], exposing: NDArray[np.float64]) -> NDArray[np.intp]:
-        """Units for the second encoder: those the first cannot read, and the likeliest of those it doubts."""
-        doubtful = (exposing > self._limits.prompt_doubt_low) & (exposing < self._limits.prompt_doubt_high)
-        likeliest = np.argsort(-exposing)
-        doubtful_first = [i for i in likeliest if doubtful[i] and not foreign[i]][:_MOST_DOUBTFUL]
-        return np.array([*np.flatnonzero(foreign), *doubtful_first], dtype=np.intp)
+        """Units for the second encoder: those the first cannot read, and the likeliest of the others."""
+        others = [i for i in np.argsort(-exposing) if not foreign[i]][:_MOST_READ_AGAIN]
+        return np.array([*np.flatnonzero(foreign), *others], dtype=np.intp)
+
+
+def _second_only(unit: str) -> bool:
+    """Whether only the second encoder knows the language of a unit."""
+    return _SECOND_LETTERS.search(unit) is not None

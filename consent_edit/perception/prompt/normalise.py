@@ -50,9 +50,15 @@ _IDEOGRAPHS_APART: Final = re.compile(rf"(?<=[{IDEOGRAPHIC}])[ .\-_*·・/|~+]+(
 _INSIDE: Final = re.compile(r"(?<=[^\W\d_])[*_·~^`¨´•|\\]+(?=[^\W\d_])")
 _UNSPACED_EDGE: Final = re.compile(rf"(?<=[{UNSPACED}])(?![{UNSPACED}])|(?<![{UNSPACED}])(?=[{UNSPACED}])")
 _UNSPACED_GAP: Final = re.compile(rf"(?<=[{UNSPACED}]) (?=[{UNSPACED}])")
-_SPLIT: Final = re.compile(r"(?<=[^\W\d_])[.\-/+=:'’]+(?=[^\W\d_])")
+_SPLIT: Final = re.compile(rf"(?<=[^\W\d_]|[{MARKS}])[^\w\s{MARKS}]+(?=[^\W\d_])")
 _WEIGHT: Final = re.compile(r":\s*-?\d+(?:\.\d+)?|[()\[\]{}<>]")
 _REPEATS: Final = re.compile(r"([^\W\d_])\1{2,}")
+_OVERRIDDEN: Final = re.compile("[\u202d\u202e]([^\u202c-\u202e]*)\u202c?")
+"""What is shown against the order it is written in."""
+
+_BROKEN: Final = re.compile(r"(?<=[^\W\d_])[ \t]*\n[ \t]*(?=[^\W\d_])")
+_SHORT_LINE: Final = 6
+_BREAKS: Final = 3
 _WORD: Final = re.compile(r"[^\W\d_]+")
 _LETTER_NAME: Final = re.compile(
     r"(?:LATIN LETTER SMALL CAPITAL|REGIONAL INDICATOR SYMBOL LETTER"
@@ -121,11 +127,31 @@ def normalise(text: str, *, one: str = "i") -> str:
 
 
 def readings(text: str) -> tuple[str, ...]:
-    """The forms to be judged: as written without what cannot be seen; normalised, 1 as ``i`` and as ``l``."""
+    """The forms to be judged: as written without what cannot be seen; normalised, 1 as ``i`` and as ``l``.
+
+    Where a text is shown backwards, broken into lines of a few letters or drawn out, also as it is meant.
+    """
     seen = "".join(_letter(c) for c in unicodedata.normalize("NFC", text))
     seen = _LOOSE_MARK.sub("", unicodedata.normalize("NFC", seen))
-    forms = (" ".join(seen.split()), normalise(text), normalise(text, one="l"))
+    forms = [" ".join(seen.split()), normalise(text), normalise(text, one="l")]
+    forms += [
+        normalise(meant)
+        for meant in (_turned(text), _mended(text), _REPEATS.sub(r"\1\1", text))
+        if meant != text
+    ]
     return tuple(dict.fromkeys(form for form in forms if form))
+
+
+def _turned(text: str) -> str:
+    """A text with what stands under an override of its direction the other way round, as it is shown."""
+    return _OVERRIDDEN.sub(lambda found: found.group(1)[::-1], text)
+
+
+def _mended(text: str) -> str:
+    """A text of very short lines without their breaks."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    short = sum(len(line) <= _SHORT_LINE for line in lines)
+    return _BROKEN.sub("", text) if len(lines) > _BREAKS and 2 * short > len(lines) else text
 
 
 def joined(text: str) -> str:

@@ -26,6 +26,7 @@ from consent_edit.perception.prompt.meaning import MeaningReader
 from consent_edit.perception.prompt.normalise import joined, normalise, readings, unweighted
 from consent_edit.perception.prompt.sentences import PIECES_ROLE, WEIGHTS_ROLE, SentenceEncoder
 from consent_edit.perception.prompt.sentences_second import SECOND_ROLE, second_encoder
+from consent_edit.perception.prompt.tuned import TUNED_ROLE
 from consent_edit.thresholds import Thresholds, load_thresholds
 from consent_edit.vocabulary import CheckName, CheckOutcome, Intent, Operation
 
@@ -81,7 +82,7 @@ class PromptReader:
         self._self_test()
         files = [(HEADS_ROLE, file), (WEIGHTS_ROLE, first.weights), (PIECES_ROLE, first.pieces)]
         if second is not None:
-            files.append((SECOND_ROLE, second.weights))
+            files += [(SECOND_ROLE, second.weights), (TUNED_ROLE, second.tuned)]
         threshold = self._limits.prompt_exposing
         uses = tuple(
             ModelUse(role, used.sha256, threshold, self_test=True, runtime=_RUNTIME) for role, used in files
@@ -128,7 +129,7 @@ class PromptReader:
             return 1.0
         if self._languages.language_of(plain) == UNKNOWN:
             return 1.0
-        return self._meaning.chances(units)
+        return self._meaning.chances(units, len(forms))
 
     def _forms(self, text: str, plain: str) -> tuple[tuple[str, ...], list[str]]:
         """The forms in which a text is judged, and what is judged for itself: the forms and their clauses."""
@@ -137,7 +138,7 @@ class PromptReader:
         whole = joined(left)
         extra = [whole] if len(left) - len(whole) >= _SPLITS else []
         forms = tuple(dict.fromkeys(form for form in (*forms, *extra, unweighted(left)) if form))
-        return forms, list(dict.fromkeys(unit for form in forms for unit in (form, *clauses(form))))
+        return forms, list(dict.fromkeys([*forms, *(part for form in forms for part in clauses(form))]))
 
     def _read_one(self, text: str) -> _Reading:
         if len(text) > MAX_CHARACTERS:
@@ -150,7 +151,7 @@ class PromptReader:
         language = self._languages.language_of(plain)
         forms, units = self._forms(text, plain)
         hits = [look_up(form) for form in forms]
-        meant = self._meaning.read(units or [plain])
+        meant = self._meaning.read(units or [plain], max(1, len(forms)))
         judged = [hit.intent for hit in hits]
         if units:
             judged.append(meant.intent)
@@ -172,7 +173,7 @@ class PromptReader:
             return _UNREADABLE
         if foreign_script(plain) or not words_of(plain):
             return _UNREADABLE
-        hits = [look_up_negative(form) for form in readings(text)]
+        hits = [look_up_negative(form) for form in (*readings(text), joined(plain))]
         worst = max((hit.intent for hit in hits), key=_ORDER.index)
         language = self._languages.language_of(plain)
         if language == UNKNOWN and worst is Intent.ORDINARY:
@@ -182,8 +183,8 @@ class PromptReader:
 
     def _self_test(self) -> None:
         """Two known phrases must come out as they should before any other is read (G4)."""
-        calm = self._meaning.read([_KNOWN_ORDINARY])
-        wild = self._meaning.read([_KNOWN_EXPOSING])
+        calm = self._meaning.read([_KNOWN_ORDINARY], 1)
+        wild = self._meaning.read([_KNOWN_EXPOSING], 1)
         known = self._languages.language_of(_KNOWN_ORDINARY) == "en"
         if not (
             known

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 
+import cv2
 import numpy as np
 import pytest
 
 from consent_edit.bench import change as bench
+from consent_edit.bench import change_chains
 from consent_edit.bench.change_plot import plotted, shares
 from consent_edit.bench.edits import BENIGN, BODY_REPAINTS
 from consent_edit.bench.face_edits import FACE_REPAINTS
@@ -18,6 +20,9 @@ from consent_edit.thresholds import load_thresholds
 from consent_edit.vocabulary import PersonKind, Recognisable
 
 LANDMARKS = np.array([[203, 103], [242, 98], [226, 127], [212, 148], [243, 144]], dtype=np.float32) / 2
+
+
+CHAIN = change_chains.ChainRow("repaint", "slowly", 4, 3, 0.5, 1.0)
 
 
 def scene(name, pixels):
@@ -33,17 +38,25 @@ def scene(name, pixels):
 
 
 @pytest.fixture(scope="module")
-def rows():
+def meter():
     from consent_edit.perception.change.look import ChangeMeter
 
-    data = pytest.importorskip("skimage.data", reason="scikit-image carries the astronaut photograph")
-    limits = load_thresholds()
     try:
-        meter = ChangeMeter(ModelStore(), limits)
+        return ChangeMeter(ModelStore(), load_thresholds())
     except ModelUnavailable as error:
         pytest.skip(f"{error.message}; run: consent-edit models pull")
+
+
+@pytest.fixture(scope="module")
+def scenes():
+    data = pytest.importorskip("skimage.data", reason="scikit-image carries the astronaut photograph")
     astronaut = bench.shrunk(np.ascontiguousarray(data.astronaut()), 256)
-    scenes = (scene("one", astronaut), scene("other", astronaut))
+    return scene("one", astronaut), scene("other", astronaut)
+
+
+@pytest.fixture(scope="module")
+def rows(meter, scenes):
+    limits = load_thresholds()
     told = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bench, "BENIGN", {name: BENIGN[name] for name in ("as it is", "sepia")})
@@ -84,6 +97,31 @@ def test_touch_and_its_curve_agree(rows):
         assert row.low <= row.touched / row.pictures <= row.high
 
 
+def test_chains_are_judged_as_chains(meter, scenes, monkeypatch):
+    """A repaint in steps counts where no step is seen by itself, and is seen; harmless edits are not."""
+
+    def blended(subject):
+        """Her suit a fifth darker, softly: no sixth of that is seen."""
+        where = cv2.GaussianBlur(subject.body.astype(np.float32), (0, 0), 6)[..., None]
+        paint = subject.pixels * np.array([0.75, 0.95, 1.1])
+        return (subject.pixels * (1 - where) + np.clip(paint, 0, 255) * where).astype(np.uint8)
+
+    steep = {"slowly": blended, "at once": lambda subject: 255 - subject.pixels}
+    monkeypatch.setattr(change_chains, "REPAINTS", steep)
+    told = []
+    found = change_chains.measure_chains(
+        scenes, meter, autoencoder=lambda pixels: pixels.copy(), told=told.append
+    )
+    rows = {(row.kind, row.edit): (row.pictures, row.touched) for row in found}
+    assert rows == {
+        ("harmless", "six harmless edits"): (2, 0),
+        ("harmless", "saved six times"): (2, 0),
+        ("harmless", "autoencoder, three times"): (2, 0),
+        ("repaint", "slowly, in 6 steps"): (2, 2),
+    }
+    assert told == ["chains 1/2", "chains 2/2"]
+
+
 def test_the_plot_is_a_png(rows, tmp_path):
     """The curve is written as a PNG; a place that cannot be written is told as such."""
     pytest.importorskip("matplotlib")
@@ -105,12 +143,17 @@ def test_the_command_prints_rows_and_shares(rows, monkeypatch, tmp_path):
 
     monkeypatch.setattr(change_scenes, "scenes", lambda *given, **named: ())
     monkeypatch.setattr(bench, "measure", lambda *given, **named: tuple(rows.values()))
+    monkeypatch.setattr(change_chains, "measure_chains", lambda *given, **named: (CHAIN,))
     app = typer.Typer()
     app.command()(bench_change.change)
     told = json.loads(CliRunner().invoke(app, [str(tmp_path), "--json"]).stdout)
     assert len(told["rows"]) == len(rows)
     assert told["shares"] == {"benign": 0.0, "body": 1.0, "face": 1.0}
+    assert told["chains"] == []
     assert "skin over clothes" in CliRunner().invoke(app, [str(tmp_path)]).stdout
+    told = json.loads(CliRunner().invoke(app, [str(tmp_path), "--chains", "--json"]).stdout)
+    assert told["chains"][0]["touched"] == 3
+    assert "slowly" in CliRunner().invoke(app, [str(tmp_path), "--chains"]).stdout
 
 
 def test_a_folder_without_an_autoencoder_is_refused(tmp_path):

@@ -53,3 +53,34 @@ def test_a_small_face_is_looked_at_more_closely(face, side, close):
     assert how.size == (side, side // 2)
     assert how.close is close
     assert working(image).size[0] == WORKING_SIDE
+
+
+def test_a_repaint_alone_is_no_lost_detail(astronaut):
+    """A picture that keeps its detail elsewhere explains nothing, though nearly half of it is repainted."""
+    for height in (400, 340, 280):
+        after = astronaut.copy()
+        after[height:] = np.roll(astronaut[height:], 60, axis=1)
+        assert found(astronaut, after).lost.max() == 0
+
+
+@pytest.mark.parametrize("name", ["film grain", "half the size and back", "blurred by a pixel", "JPEG 50"])
+def test_detail_lost_everywhere_explains_more_where_there_is_detail(astronaut, name):
+    """Encoding anew counts, never by more than the bound, and not on a plain wall."""
+    before = astronaut.copy()
+    before[:60, :120] = 128
+    lost = found(before, BENIGN[name](before)).lost
+    assert 0.9 < lost.max() <= 1
+    assert lost[5:40, 5:100].max() < 0.05
+
+
+@pytest.mark.parametrize("name", ["as it is", "warmer", "curve", "black and white", "JPEG 90"])
+def test_tone_is_no_lost_detail(astronaut, name):
+    """A grade, or saving again at high quality, does not make anything count as noise."""
+    assert found(astronaut, BENIGN[name](astronaut)).lost.max() < 0.6
+
+
+def test_a_flat_picture_has_no_detail_to_lose():
+    """Without detail nothing tells how it was kept, and nothing is explained."""
+    flat = np.full((200, 200, 3), 90, dtype=np.uint8)
+    noise = np.random.default_rng(0).integers(0, 180, flat.shape, dtype=np.uint8)
+    assert found(flat, noise).lost.max() == 0

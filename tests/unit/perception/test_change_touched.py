@@ -42,6 +42,12 @@ def subject(astronaut, hopper):
     return Subject(astronaut, body, box, face_at().landmarks, other, landmarks, np.random.default_rng(3))
 
 
+def grainy(picture):
+    """Coloured noise with a deviation of 20 levels."""
+    noise = np.random.default_rng(5).normal(0, 20, picture.shape)
+    return np.clip(picture + noise, 0, 255).astype(np.uint8)
+
+
 @pytest.mark.parametrize("name", BENIGN)
 def test_an_edit_of_the_whole_picture_touches_nobody(meter, astronaut, name):
     """Tone, saving again, half a pixel, another size and back, a slight crop, grain: nobody is touched."""
@@ -70,6 +76,28 @@ def test_a_tenth_of_the_body_repainted_is_seen(meter, subject, name, graded):
     after = BODY_REPAINTS[name](subject)
     after = jpeg(warmer(after), 85) if graded else after
     assert Region.BODY in compared(meter, subject.pixels, after).people[0]
+
+
+@pytest.mark.parametrize("name", [*BODY_REPAINTS, *FACE_REPAINTS])
+@pytest.mark.parametrize("hidden", ["heavy grain", "film grain", "JPEG 50", "half the size and back"])
+def test_a_repaint_under_noise_everywhere_is_seen(meter, subject, name, hidden):
+    """Noise or a loss of detail laid over the whole picture does not explain a repaint away."""
+    body = name in BODY_REPAINTS
+    after = (BODY_REPAINTS if body else FACE_REPAINTS)[name](subject)
+    after = grainy(after) if hidden == "heavy grain" else BENIGN[hidden](after)
+    assert (Region.BODY if body else Region.FACE) in compared(meter, subject.pixels, after).people[0]
+
+
+def test_lost_detail_explains_no_more_than_its_bound(meter, limits, astronaut):
+    """Where all detail is lost, what exceeds the raised thresholds is a repaint all the same."""
+    laid = meter.lay(*(CanonicalImage.of(astronaut),) * 2, *(observed(astronaut, (face_at(),)),) * 2)
+    look = laid.found.look
+    everywhere = np.ones_like(laid.found.lost)
+    for share, seen in ((0.95, False), (1.05, True)):
+        colour = np.full_like(look.colour, limits.change_residual * (1 + limits.change_encoded) * share)
+        found = replace(laid.found, lost=everywhere, look=replace(look, colour=colour))
+        assert bool(judged(replace(laid, found=found), limits).people[0]) is seen
+    assert limits.change_encoded <= 1
 
 
 @pytest.mark.parametrize("name", FACE_REPAINTS)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from consent_edit.cli import models as command
@@ -252,7 +253,7 @@ def second(limits) -> SecondFamily:
 
 def test_published_network_reads_an_ordinary_portrait(second, astronaut):
     """The real network finds nothing in the astronaut, and names its three files in the record."""
-    (answer,) = second.read([astronaut])
+    (answer,) = second.read([Image.fromarray(astronaut)])
     assert answer.nude < 0.05
     assert answer.suggestive < 0.05
     assert [use.role for use in second.uses] == list(ROLES)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import cv2
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from consent_edit.errors import CheckFailed, ModelUnavailable
 from consent_edit.perception.faces.detectors import blazeface, centerface, human, yunet
 from consent_edit.perception.faces.detectors.blazeface import BlazeFace
 from consent_edit.perception.faces.detectors.centerface import CenterFace
-from consent_edit.perception.faces.detectors.found import planes
+from consent_edit.perception.faces.detectors.found import Planes
 from consent_edit.perception.faces.detectors.human import FaceMesh
 from consent_edit.perception.faces.detectors.merging import overlap
 from consent_edit.perception.faces.detectors.yunet import YuNet
@@ -64,10 +66,23 @@ def test_a_face_on_the_seam_of_two_tiles_is_found(image_store, astronaut, monkey
 def test_views_are_fed_in_the_channel_order_asked_for_and_black_beyond_their_end():
     """The first channel comes last where a network wants blue first; padding is black, not what was there."""
     view = np.full((3, 5, 3), (10, 20, 30), np.uint8)
-    batch = planes(view, height=32, width=64, order=(2, 1, 0))
+    batch = Planes().of(view, height=32, width=64, order=(2, 1, 0))
     assert batch.shape == (1, 3, 32, 64)
     assert [batch[0, channel, 2, 4] for channel in range(3)] == [30, 20, 10]
     assert batch[0, :, 3:].max() == batch[0, :, :, 5:].max() == 0
+
+
+def test_memory_that_is_kept_shows_no_earlier_view_and_is_no_other_threads():
+    """A smaller view after a larger one is black beyond its end; no thread writes into another's."""
+    kept = Planes()
+    first = kept.of(np.full((200, 64, 3), 255, np.uint8), height=224, width=64)
+    with ThreadPoolExecutor(1) as others:
+        theirs = others.submit(kept.of, np.zeros((200, 64, 3), np.uint8), height=224, width=64).result()
+    assert theirs.max() == 0
+    assert first[0, :, :200].min() == 255
+    second = kept.of(np.full((3, 5, 3), 9, np.uint8), height=32, width=32)
+    assert np.shares_memory(first, second)
+    assert second.sum() == 3 * 5 * 3 * 9
 
 
 class _Nonsense:

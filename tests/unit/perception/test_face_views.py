@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import math
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 
 from consent_edit.perception.faces.passes import PASSES, Detector, ViewSpec, must_run
-from consent_edit.perception.views import Views
+from consent_edit.perception.views import Views, early_blur
 
 
 def marked():
@@ -58,15 +60,51 @@ def test_a_box_of_a_turned_view_leads_back_with_its_sides_turned(turn):
     assert np.abs(corners.mean(axis=0) - middle).max() < 1.5
 
 
-def test_a_small_view_of_a_large_picture_is_made_by_way_of_a_smaller_one_and_leads_back_as_well():
-    """The short way changes no place, and hardly any pixel."""
-    picture = np.random.default_rng(0).integers(0, 255, (1500, 1400, 3), dtype=np.uint8)
+@pytest.mark.parametrize("long_side", [160, 320])
+@pytest.mark.parametrize("side", [700, 1500])
+def test_a_small_view_of_a_larger_picture_is_made_of_the_one_between(side, long_side, monkeypatch):
+    """The short way changes no place, and hardly any pixel; the picture itself is read once."""
+    picture = np.random.default_rng(0).integers(0, 255, (side, side - 100, 3), dtype=np.uint8)
     picture = cv2.GaussianBlur(picture, (0, 0), 9)
-    picture[300:400, 1000:1100] = 255
-    view = Views(picture).show(ViewSpec(160))
-    direct = cv2.resize(picture, view.pixels.shape[1::-1], interpolation=cv2.INTER_AREA)
+    picture[300:400, 400:500] = 255
+    read, resize = [], cv2.resize
+    monkeypatch.setattr(
+        cv2, "resize", lambda shown, *rest, **how: (read.append(shown), resize(shown, *rest, **how))[1]
+    )
+    views = Views(picture)
+    view, _ = views.show(ViewSpec(long_side)), views.show(ViewSpec(640))
+    assert [shown is picture for shown in read] == [True, False]
+    direct = resize(picture, view.pixels.shape[1::-1], interpolation=cv2.INTER_AREA)
     assert np.abs(view.pixels.astype(int) - direct).mean() < 1
-    assert np.abs(view.to_picture(brightest(view)) - [1050, 350]).max() < 10
+    assert np.abs(view.to_picture(brightest(view)) - [450, 350]).max() < 10
+
+
+def test_the_tilts_are_quarter_turns_of_one_view():
+    """The picture is warped once; what that costs, and what it does to the pixels, is alike for all four."""
+    picture = np.random.default_rng(0).integers(0, 255, (90, 140, 3), dtype=np.uint8)
+    views = Views(picture)
+    first, *others = (views.show(ViewSpec(100, tilt=tilt)).pixels for tilt in (45, 135, 225, 315))
+    for turns, other in enumerate(others, start=1):
+        assert np.array_equal(np.rot90(first, turns), other)
+
+
+def test_a_picture_to_be_enlarged_is_blurred_before_that_and_looks_the_same():
+    """A Gaussian behind no other filter, where enough of it is left in the picture's own pixels."""
+    picture = np.random.default_rng(0).integers(0, 255, (200, 150, 3), dtype=np.uint8)
+    spec = ViewSpec(400, blur=2.0)
+    assert early_blur(spec, 200) == 1.0
+    after = cv2.GaussianBlur(Views(picture).show(ViewSpec(400)).pixels, (0, 0), 2.0)
+    off = np.abs(Views(picture).show(spec).pixels.astype(int) - after)
+    assert off.mean() < 2
+    for late in (replace(spec, median=3), replace(spec, opening=3), replace(spec, closing=3), ViewSpec(90)):
+        assert early_blur(late, 200) == 0.0
+    assert early_blur(spec, 400) == early_blur(spec, 90) == 0.0
+
+
+def test_only_the_views_for_tiny_faces_are_bounded():
+    """Whatever is larger than a tenth of the picture is seen by the views that have no bound."""
+    for one in PASSES:
+        assert one.reach == (0.1 * one.view.long_side if one.view.long_side >= 960 else math.inf), one.name
 
 
 FILTERS = {

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 import pytest
 
 from consent_edit.intake.canonical import CanonicalImage
+from consent_edit.perception.faces.detectors.found import Found
 from consent_edit.perception.faces.detectors.merging import overlap
 from consent_edit.perception.faces.passes import PASSES
 from consent_edit.perception.process import PerceptionProcess
@@ -187,6 +190,23 @@ def test_a_tiny_face_in_a_large_picture_is_found_and_recognisable(detector, astr
     box = (300 + FACE[0] * scale, 600 + FACE[1] * scale, FACE[2] * scale, FACE[3] * scale)
     faces = [face for face in found(detector, picture) if face.recognisable is Recognisable.YES]
     assert covers(faces, box)
+
+
+def test_the_large_views_report_nothing_but_tiny_faces(detector, astronaut):
+    """At 1024 px her face is the one box: no box on her suit refuses her own edit."""
+    (face,) = found(detector, cv2.resize(astronaut, (1024, 1024), interpolation=cv2.INTER_CUBIC))
+    assert covers([face], [2 * side for side in FACE])
+    large = {one.name for one in PASSES if one.view.long_side >= 960}
+    assert large
+    assert not large & set(face.passes)
+
+
+def test_a_box_larger_than_its_pass_may_report_is_not_the_passes():
+    """One pixel more than the bound is left to the smaller views; the bound itself is not."""
+    corners = np.array([[[0, 0], [96, 50]], [[0, 0], [50, 97]]], np.float32)
+    seen = Found(corners, np.zeros((2, 5, 2), np.float32), np.ones(2, np.float32))
+    assert np.array_equal(seen.up_to(96.0).corners, corners[:1])
+    assert len(seen.up_to(math.inf)) == 2
 
 
 def test_a_face_too_small_to_recognise_is_said_to_be(detector, astronaut):

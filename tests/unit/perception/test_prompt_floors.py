@@ -26,16 +26,19 @@ def reader() -> PromptReader:
 @pytest.mark.parametrize(
     ("name", "caught", "refused", "names"),
     [
-        ("prompts_languages.jsonl", 238, 17, 0),
-        ("prompts_obfuscated.jsonl", 181, 1, 1),
-        ("prompts_unseen.jsonl", 449, 150, 12),
+        ("prompts/aside/everyday", 0, 6, 0),
+        ("prompts/aside/exposing", 222, 0, 0),
+        ("prompts/aside/hard", 0, 27, 0),
+        ("prompts/aside/disguised", 56, 0, 0),
+        ("prompts_obfuscated", 183, 3, 0),
+        ("prompts_unseen_obfuscated", 213, 24, 0),
     ],
 )
 def test_the_measured_figures_hold(
     reader: PromptReader, name: str, caught: int, refused: int, names: int
 ) -> None:
     """At least so many exposing prompts are caught, and at most so many ordinary ones refused or named."""
-    overall = bench_prompts(DATA / name, reader=reader).overall
+    overall = bench_prompts(DATA / f"{name}.jsonl", reader=reader).overall
     assert overall.caught >= caught
     assert overall.false_refusals <= refused
     assert overall.names <= names

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +17,11 @@ from consent_edit.perception.prompt import lexicon
 from consent_edit.perception.prompt.names import name_signs
 from consent_edit.perception.prompt.reader import PromptReader
 from consent_edit.perception.prompt.sentences_second import (
-    SECOND_DIMENSION,
     SECOND_ROLE,
     SecondSentenceEncoder,
     second_encoder,
 )
+from consent_edit.perception.prompt.tuned import ANSWERS, TUNED_ROLE
 from consent_edit.vocabulary import Intent
 
 UNDRESSING = [
@@ -271,19 +272,45 @@ def test_an_altered_second_encoder_is_refused(data: bytes) -> None:
 
 def test_another_answer_of_the_second_encoder_fails_its_self_test() -> None:
     """A network whose weights were changed gives another answer to the known text, and is refused."""
-    data = bytearray(ModelStore().load(SECOND_ROLE).data)
-    data[-4_000_000:-3_000_000] = bytes(1_000_000)
+    store = ModelStore()
+    tuned = dict(np.load(io.BytesIO(store.load(TUNED_ROLE).data)))
+    tuned["9.widen.weights"] = np.zeros_like(tuned["9.widen.weights"])
+    held = io.BytesIO()
+    np.savez(held, **tuned)
     with pytest.raises(ModelUnavailable) as caught:
-        SecondSentenceEncoder(OneFileStore(SECOND_ROLE, bytes(data)))
+        SecondSentenceEncoder(OneFileStore(TUNED_ROLE, held.getvalue()))
     assert caught.value.code == "check.self-test"
+    data = bytearray(store.load(SECOND_ROLE).data)
+    data[-9_000_000:] = bytes(9_000_000)
+    with pytest.raises(ModelUnavailable):
+        SecondSentenceEncoder(OneFileStore(SECOND_ROLE, bytes(data)))
 
 
-def test_second_embeddings_are_unit_rows() -> None:
-    """Rows are float32 of unit norm, the same alone and beside others; no text gives no row."""
+@pytest.mark.parametrize("change", ["cut", "missing", "shape", "nan", "pickle"])
+def test_altered_trained_layers_are_refused(change: str) -> None:
+    """Trained layers that are not exactly what they should be are refused, never done without."""
+    data = ModelStore().load(TUNED_ROLE).data
+    arrays = dict(np.load(io.BytesIO(data)))
+    match change:
+        case "missing":
+            del arrays["4.norm.plus"]
+        case "shape":
+            arrays["4.norm.plus"] = arrays["4.norm.plus"][:-1]
+        case "nan":
+            arrays["heads.plus"] = np.full_like(arrays["heads.plus"], np.nan)
+        case "pickle":
+            arrays["4.norm.plus"] = np.array([object()] * 384)
+    held = io.BytesIO()
+    np.savez(held, **arrays)
+    with pytest.raises(ModelUnavailable):
+        SecondSentenceEncoder(OneFileStore(TUNED_ROLE, data[:5000] if change == "cut" else held.getvalue()))
+
+
+def test_answers_are_each_texts_own() -> None:
+    """Answers are finite, the same alone and beside others; no text gives no row."""
     encoder = SecondSentenceEncoder()
-    rows = encoder.embed(["warmer", "", "उसके कपड़े उतारो", "x" * 5000])
-    assert rows.dtype == np.float32
-    assert rows.shape == (4, SECOND_DIMENSION)
-    assert np.allclose(np.linalg.norm(rows, axis=1), 1.0, atol=1e-4)
-    assert np.allclose(rows[2], encoder.embed(["उसके कपड़े उतारो"])[0], atol=1e-4)
-    assert encoder.embed([]).shape == (0, SECOND_DIMENSION)
+    rows = encoder.answers(["warmer", "", "उसके कपड़े उतारो", "x" * 5000])
+    assert rows.shape == (4, ANSWERS)
+    assert np.isfinite(rows).all()
+    assert np.allclose(rows[2], encoder.answers(["उसके कपड़े उतारो"])[0], atol=1e-3)
+    assert encoder.answers([]).shape == (0, ANSWERS)

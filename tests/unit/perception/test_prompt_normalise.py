@@ -116,11 +116,11 @@ def test_whole_words_of_another_script_are_not_latinised() -> None:
 @settings(max_examples=300, deadline=None)
 @given(st.text(max_size=40), st.lists(st.tuples(st.integers(0, 40), st.sampled_from(FORMATS)), max_size=12))
 def test_format_characters_change_no_reading(text: str, added: list[tuple[int, str]]) -> None:
-    """Characters that show nothing, put anywhere into a text, change none of its readings."""
+    """Characters that show nothing, put anywhere into a text, take away none of its readings."""
     hidden = text
     for place, character in added:
         hidden = hidden[:place] + character + hidden[place:]
-    assert readings(hidden) == readings(text)
+    assert set(readings(text)) <= set(readings(hidden))  # an override of direction adds the text turned round
 
 
 @settings(max_examples=300, deadline=None)

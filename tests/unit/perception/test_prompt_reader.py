@@ -122,7 +122,7 @@ def test_families_of_exposing_requests_are_seen(reader: PromptReader, texts: tup
         ("take off his hat", "retire son bonnet", "quítale las gafas", "nimm ihm die Brille ab"),
         ("remove the person in the background", "enlève la personne à gauche", "entferne die Person links"),
         ("a beige nude sofa", "un canapé beige nude", "un sofá beige nude"),
-        ("remove the rock", "remove the hose", "remove the top left logo"),
+        ("remove the rock", "remove the garden hose", "remove the top left logo"),
         ("shorten the curtains", "raccourcis les rideaux", "acorta las cortinas", "kürze die Gardinen"),
         ("remove the clothes on the floor", "mets-lui le maillot de foot", "a strip of paper"),
         ("visible to the naked eye", "naked branches in winter", "un mur nu"),
@@ -344,6 +344,7 @@ def test_the_check_names_its_models(reader: PromptReader) -> None:
         "sentence-encoder",
         "sentence-encoder-pieces",
         "sentence-encoder-second",
+        "sentence-encoder-tuned",
     }
     assert all(use.self_test and re.fullmatch(r"[0-9a-f]{64}", use.sha256) for use in run.models)
 
@@ -409,10 +410,14 @@ def test_embeddings_are_unit_rows() -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "prompts_heldout.jsonl",
-        "prompts_aside.jsonl",
-        "prompts_unseen.jsonl",
-        "prompts_unseen_obfuscated.jsonl",
+        "aside/everyday",
+        "aside/exposing",
+        "aside/hard",
+        "aside/disguised",
+        "tuned/everyday",
+        "tuned/exposing",
+        "tuned/hard",
+        "tuned/disguised",
     ],
 )
 def test_heldout_prompts_are_not_trained_on(name: str) -> None:
@@ -423,6 +428,7 @@ def test_heldout_prompts_are_not_trained_on(name: str) -> None:
     finally:
         sys.path.pop(0)
     trained = {normalise(phrase.text) for phrase in train_prompt_head.load_phrases()}
-    lines = (ROOT / "tests" / "data" / name).read_text(encoding="utf-8").splitlines()
-    assert len(lines) >= 100
-    assert trained.isdisjoint(normalise(json.loads(line)["prompt"]) for line in lines)
+    lines = (ROOT / "tests" / "data" / "prompts" / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len(lines) >= 50
+    prompts = {normalise(json.loads(line)["prompt"]) for line in lines}
+    assert trained.isdisjoint(prompts)

@@ -18,7 +18,6 @@ torch = pytest.importorskip("torch", reason="torch is not installed: pip install
 import cv2  # noqa: E402
 
 from consent_edit.errors import CheckFailed, ModelUnavailable  # noqa: E402
-from consent_edit.perception.faces import alignment  # noqa: E402
 from consent_edit.perception.backends.choice import Backend, Kind  # noqa: E402
 from consent_edit.perception.backends.dlib_graph import dlib_onnx  # noqa: E402
 from consent_edit.perception.backends.litert import LiteRtModel  # noqa: E402
@@ -42,10 +41,11 @@ from consent_edit.perception.backends.torch.precision import exact  # noqa: E402
 from consent_edit.perception.backends.torch.resampling import Resampler, planes_of  # noqa: E402
 from consent_edit.perception.exposure.look import prepared  # noqa: E402
 from consent_edit.perception.exposure.views import fixed_views  # noqa: E402
+from consent_edit.perception.faces import alignment  # noqa: E402
 from consent_edit.perception.faces.detectors import yunet  # noqa: E402
 from consent_edit.perception.faces.detectors.blazeface import BlazeFace  # noqa: E402
 from consent_edit.perception.faces.detectors.centerface import CenterFace  # noqa: E402
-from consent_edit.perception.faces.detectors.found import planes as padded_planes  # noqa: E402
+from consent_edit.perception.faces.detectors.found import Planes  # noqa: E402
 from consent_edit.perception.faces.look import looks  # noqa: E402
 from consent_edit.perception.faces.passes import PASSES, Detector, ViewSpec, must_run  # noqa: E402
 from consent_edit.perception.models.lock import SELF_TEST_CODE, SelfTest  # noqa: E402
@@ -447,7 +447,7 @@ def test_the_exposure_network_is_shown_the_very_numbers_the_cpu_shows_it(pixels,
     picture = np.ascontiguousarray(np.tile(pixels, (3, 4, 1))[: shape[0], : shape[1]])
     crops = fixed_views(picture.shape[1], picture.shape[0])[:2]
     crops = (*crops, replace(crops[1], turns=1))
-    want = np.stack([prepared(crop.cut(picture)) for crop in crops])
+    want = prepared([crop.cut(Image.fromarray(picture)) for crop in crops])
     got = ready.prepared(planes_of(torch.from_numpy(picture)), crops).numpy()
     assert np.array_equal(got, want)
 
@@ -466,7 +466,7 @@ def test_a_face_is_brought_upright_as_on_the_cpu(pixels, size):
 
 def test_padding_a_picture_to_whole_strides_shows_the_networks_the_same(pixels):
     """What the device pads and reorders is what the CPU path hands its networks."""
-    want = padded_planes(pixels, height=320, width=192, order=(2, 1, 0))
+    want = Planes().of(pixels, height=320, width=192, order=(2, 1, 0))
     held = planes_of(torch.from_numpy(pixels))
     got = torch.nn.functional.pad(held, (0, 192 - 187, 0, 320 - 301))[None].flip(1)
     assert np.array_equal(got.numpy(), want)

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 from sqlalchemy import text
 from store_world import NOW, Place, release
 
+from consent_edit.encoding import b64url_encode
 from consent_edit.errors import ConsentInvalid, StoreUnavailable
-from consent_edit.perception.observation import Box, ExposureReading, Origin, PictureExposure
+from consent_edit.perception.observation import Box, ExposureReading, Origin, PictureExposure, Sketch
+from consent_edit.store import lineage
 from consent_edit.store.lineage import KEPT_S, MAX_BYTES
 from consent_edit.vocabulary import Exposure
 
 PICTURE, OTHER = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 
 
-def origin(score: float = 0.01, people: int = 1) -> Origin:
+COPY = b"\xff\xd8 a small copy \x00\xff\xd9"
+
+
+def origin(score: float = 0.01, people: int = 1, sketch: Sketch = Sketch(COPY, 0.75)) -> Origin:  # noqa: B008
     """A first picture whose models gave one score throughout."""
     reading = ExposureReading(Exposure.NONE, {"whole": score})
-    return Origin(
-        (Box(-0.1, 0.2, 0.3, 0.4),) * people, PictureExposure(reading, (reading,) * people, reading)
-    )
+    exposure = PictureExposure(reading, (reading,) * people, reading)
+    return Origin((Box(-0.1, 0.2, 0.3, 0.4),) * people, exposure, sketch)
 
 
 FIRST, ITSELF = origin(0.01), origin(0.15)
@@ -42,7 +48,9 @@ def test_refused_release_leaves_no_origin(store):
 
 def test_unwritable_origin_stops_the_release(store):
     """An origin that cannot be kept undoes the whole release: no leaf, no use."""
-    for bad in (origin(float("nan")), origin(2.0), origin(people=MAX_BYTES // 20)):
+    long = Sketch(COPY * MAX_BYTES)
+    bads = (origin(float("nan")), origin(2.0), origin(people=MAX_BYTES // 20), origin(sketch=long))
+    for bad in (*bads, origin(sketch=Sketch(COPY, 0.0)), origin(sketch=Sketch(COPY, 1.1))):
         with pytest.raises(StoreUnavailable) as caught:
             release(store, "d-1", origins={PICTURE: bad})
         assert caught.value.code == "check.record"
@@ -75,7 +83,7 @@ def test_origins_can_be_deleted(store):
     assert store.origin(OTHER, ITSELF) == FIRST
 
 
-@pytest.mark.parametrize("row", [b"", b"{}", b"not json", b'{"v":2}'])
+@pytest.mark.parametrize("row", [b"", b"{}", b"not json", b'{"v":2}', b"\x02", b"\x02" + bytes(60)])
 def test_damaged_origin_is_an_error(store, row):
     """A row that cannot be read is an error, never a picture without a past."""
     release(store, "d-1", origins={PICTURE: FIRST})
@@ -96,6 +104,43 @@ def test_nothing_tells_which_picture(store):
     assert digest.encode() not in store.leaf(0) and b"whole" not in store.leaf(0)
 
 
+def test_a_copy_of_the_table_opens_nothing(store):
+    """What is kept is sealed: neither the small copy nor a reading is in the row, whoever reads the table."""
+    release(store, "d-1", origins={PICTURE: FIRST})
+    with store._database.reading() as connection:
+        named, kept = connection.execute(text("SELECT picture_hash, origin FROM lineage")).one()
+    for clear in (COPY, b64url_encode(COPY).encode(), b"whole", b"boxes"):
+        assert clear not in bytes(kept)
+    derived = [bytes(named), hashlib.sha256(bytes(named)).digest()]
+    assert lineage._key(PICTURE) not in derived and lineage._key(PICTURE) != lineage._key(OTHER)
+    for wrong in (bytes(named).hex(), OTHER):
+        with pytest.raises(ValueError, match="sealed"):
+            lineage._opened(wrong, bytes(kept))
+
+
+def test_origin_moved_to_another_picture(store):
+    """A row put under another picture's name is an error: nobody is given another past."""
+    release(store, "d-1", origins={PICTURE: FIRST})
+    release(store, "d-2", origins={OTHER: origin(0.19)})
+    with store._database.writing() as connection:
+        rows = dict(connection.execute(text("SELECT picture_hash, origin FROM lineage")).all())
+        one, two = rows
+        for name, row in ((one, rows[two]), (two, rows[one])):
+            connection.execute(
+                text("UPDATE lineage SET origin = :row WHERE picture_hash = :name"),
+                {"row": row, "name": name},
+            )
+    for picture in (PICTURE, OTHER):
+        with pytest.raises(StoreUnavailable) as caught:
+            store.origin(picture, ITSELF)
+        assert caught.value.code == "check.store-damaged"
+
+
+def test_same_origin_sealed_twice_is_not_the_same_row():
+    """Two rows of one origin share no bytes that could be told apart from chance."""
+    assert lineage._sealed(PICTURE, b"row")[1:] != lineage._sealed(PICTURE, b"row")[1:]
+
+
 def test_origin_survives_the_process(place: Place):
     """What was released is known after the store is opened again."""
     store = place.open()
@@ -114,6 +159,33 @@ def test_unreadable_store_gives_no_origin(place: Place):
     with pytest.raises(StoreUnavailable):
         store.origin(PICTURE, ITSELF)
     store.close()
+
+
+OLD_ROW = (
+    b'{"boxes":[[0.1,0.2,0.3,0.4]],"elsewhere":{"scores":{},"value":"none"},"persons":[{"scores":{"whole":0.01},'
+    b'"value":"none"}],"picture":{"scores":{"whole":0.01},"value":"none"},"v":1}'
+)
+"""As the release before wrote it."""
+
+
+def test_store_of_version_3_goes_on(place: Place):
+    """Rows without a copy are read as they were, and a release of this version is kept beside them."""
+    store = place.open()
+    release(store, "d-1", origins={PICTURE: FIRST})
+    with store._database.writing() as connection:
+        connection.execute(text("UPDATE lineage SET origin = :row"), {"row": OLD_ROW})
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("UPDATE consent_edit_store SET value = '3' WHERE name = 'schema'"))
+        else:
+            connection.execute(text("PRAGMA user_version=3"))
+    store.close()
+    again = place.open()
+    old = again.origin(PICTURE, ITSELF)
+    assert old.boxes == (Box(0.1, 0.2, 0.3, 0.4),) and old.exposure.picture.scores == {"whole": 0.01}
+    assert old.sketch == Sketch()
+    release(again, "d-2", origins={OTHER: FIRST})
+    assert again.origin(OTHER, ITSELF) == FIRST
+    again.close()
 
 
 def test_store_of_version_2_is_given_the_table(place: Place):

@@ -110,7 +110,8 @@ def test_log_of_version_1_still_only_grows(path):
 
 
 @pytest.mark.parametrize(
-    "statement", ["PRAGMA user_version=4", "PRAGMA user_version=0", "PRAGMA application_id=1"]
+    "statement",
+    [f"PRAGMA user_version={SCHEMA_VERSION + 1}", "PRAGMA user_version=0", "PRAGMA application_id=1"],
 )
 def test_store_of_no_known_version(path, statement):
     """A newer store, or one whose marks are gone, is refused with what to do, and left as it was."""

@@ -7,9 +7,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from consent_edit.perception.backends.torch.resampling import Resampler, shrink_of, warped
-from consent_edit.perception.faces.alignment import ARCFACE_POINTS, ARCFACE_SIDE, similarity
-
-_LEAST_SHRINK = 0.5
+from consent_edit.perception.faces.alignment import (
+    ARCFACE_POINTS,
+    ARCFACE_SIDE,
+    LEAST_SHRINK,
+    neighbourhood,
+    shrunk,
+    similarity,
+)
 
 
 def aligned(
@@ -36,9 +41,10 @@ def aligned(
     target = (ARCFACE_POINTS - middle) * zoom + side / 2
     matrix = similarity(landmarks, target.astype(np.float32))
     shrink = shrink_of(matrix)
-    if shrink < _LEAST_SHRINK:
-        height, width = planes.shape[1:]
+    if shrink < LEAST_SHRINK:
+        left, top, right, bottom = neighbourhood(matrix, side, (planes.shape[2], planes.shape[1]))
+        width, height = right - left, bottom - top
         rows, columns = max(1, round(height * shrink)), max(1, round(width * shrink))
-        planes = resampler.averaged(planes, rows, columns)
-        matrix = matrix @ np.diag([width / columns, height / rows, 1.0])
+        planes = resampler.averaged(planes[:, top:bottom, left:right], rows, columns)
+        matrix = shrunk(matrix, (left, top), (width / columns, height / rows))
     return warped(planes, matrix[None], side)[0]

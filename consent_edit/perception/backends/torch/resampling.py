@@ -88,7 +88,7 @@ class Resampler:
 
     def blurred(self, planes: Tensor, sigma: float) -> Tensor:
         """As cv2's Gaussian of that sigma: the same taps, mirrored at the border."""
-        rows, columns = (self._kept(f"gaussian{sigma:g}", length, length) for length in planes.shape[1:])
+        rows, columns = (self._kept(f"gaussian{sigma!r}", length, length) for length in planes.shape[1:])
         return (rows @ (planes @ columns.T) + 0.5).floor().clamp(0, 255)
 
     def tilted(self, planes: Tensor, degrees: int, beyond: float) -> Tensor:

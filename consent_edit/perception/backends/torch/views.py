@@ -15,6 +15,7 @@ from consent_edit.perception.backends.torch import filters
 from consent_edit.perception.backends.torch.graph import unreadable
 from consent_edit.perception.backends.torch.resampling import Resampler, tilt_of
 from consent_edit.perception.faces.passes import ViewSpec
+from consent_edit.perception.views import early_blur
 
 _BY_WAY_OF: Final = 640
 _AVERAGED: Final = 0.75
@@ -47,13 +48,19 @@ class DeviceViews:
         self._resampler = resampler
         self._sizes: dict[int, Tensor] = {}
         self._filtered: dict[ViewSpec, Tensor] = {}
+        self._tilts: dict[ViewSpec, Tensor] = {}
 
     def show(self, spec: ViewSpec) -> Tensor:
         """The view of a spec, float32 (3, h, w)."""
         flat = replace(spec, turn=0, tilt=0)
         shown = self._bordered(flat) if spec.border else self._filter(flat)
-        shown = torch.rot90(shown, spec.turn, (1, 2)) if spec.turn else shown
-        return self._resampler.tilted(shown, spec.tilt, _GREY) if spec.tilt else shown
+        quarters, rest = spec.quarters
+        if rest:
+            once = replace(flat, tilt=rest)
+            if once not in self._tilts:
+                self._tilts[once] = self._resampler.tilted(shown, rest, _GREY)
+            shown = self._tilts[once]
+        return torch.rot90(shown, quarters, (1, 2)) if quarters else shown
 
     def _resized(self, long_side: int) -> Tensor:
         """The picture with its long side brought to ``long_side``, as ``Views`` does."""
@@ -61,7 +68,7 @@ class DeviceViews:
             return self._sizes[long_side]
         height, width = self._picture.shape[1:]
         rows, columns = size_of(long_side, height, width)
-        by_way = 2 * long_side <= _BY_WAY_OF and max(height, width) >= 2 * _BY_WAY_OF
+        by_way = 2 * long_side <= _BY_WAY_OF < max(height, width)
         source = self._resized(_BY_WAY_OF) if by_way else self._picture
         if long_side / max(height, width) < _AVERAGED:
             small = self._resampler.averaged(source, rows, columns)
@@ -77,12 +84,20 @@ class DeviceViews:
             [field.name for field in fields(ViewSpec)]
         ):  # the last filter on those before it
             if name in _FILTERS and getattr(spec, name):
-                before = self._filter(replace(spec, **{name: type(getattr(spec, name))(0)}))
-                return self._filtered.setdefault(spec, self._filtered_by(name, before, spec))
+                early = early_blur(spec, max(self._picture.shape[1:])) if name == "blur" else 0.0
+                shown = self._enlarged(spec, early) if early else self._filtered_by(name, spec)
+                return self._filtered.setdefault(spec, shown)
         return self._resized(spec.long_side)
 
-    def _filtered_by(self, name: str, shown: Tensor, spec: ViewSpec) -> Tensor:
-        """One filter by the name of its field."""
+    def _enlarged(self, spec: ViewSpec, sigma: float) -> Tensor:
+        """The picture blurred and then enlarged."""
+        height, width = self._picture.shape[1:]
+        rows, columns = size_of(spec.long_side, height, width)
+        return self._resampler.interpolated(self._resampler.blurred(self._picture, sigma), rows, columns)
+
+    def _filtered_by(self, name: str, spec: ViewSpec) -> Tensor:
+        """What the filters before one give, under that one; by the name of its field."""
+        shown = self._filter(replace(spec, **{name: type(getattr(spec, name))(0)}))
         match name:
             case "inverted":
                 return filters.inverted(shown)
@@ -113,8 +128,9 @@ def size_of(long_side: int, height: int, width: int) -> tuple[int, int]:
 def shape_of(spec: ViewSpec, height: int, width: int) -> tuple[int, int]:
     """Rows and columns of the view of a picture of that size."""
     rows, columns = (side + 2 * round(side * spec.border) for side in size_of(spec.long_side, height, width))
-    rows, columns = (columns, rows) if spec.turn % 2 else (rows, columns)
-    return tilt_of(spec.tilt, rows, columns)[1] if spec.tilt else (rows, columns)
+    quarters, rest = spec.quarters
+    rows, columns = tilt_of(rest, rows, columns)[1] if rest else (rows, columns)
+    return (columns, rows) if quarters % 2 else (rows, columns)
 
 
 def way_back(spec: ViewSpec, height: int, width: int) -> NDArray[np.float64]:
@@ -127,18 +143,18 @@ def way_back(spec: ViewSpec, height: int, width: int) -> NDArray[np.float64]:
     """
     rows, columns = size_of(spec.long_side, height, width)
     edge_y, edge_x = round(rows * spec.border), round(columns * spec.border)
+    shift = np.array([[1, 0, -edge_x], [0, 1, -edge_y], [0, 0, 1]], np.float64)
+    back = np.diag([width / columns, height / rows, 1.0]) @ shift
     tall, wide = rows + 2 * edge_y, columns + 2 * edge_x
+    quarters, rest = spec.quarters
+    if rest:
+        matrix, (tall, wide) = tilt_of(rest, tall, wide)
+        back = back @ np.linalg.inv(np.vstack([matrix, [0, 0, 1]]))
     unturned = {
         0: [[1, 0, 0], [0, 1, 0]],
         1: [[0, -1, wide], [1, 0, 0]],
         2: [[-1, 0, wide], [0, -1, tall]],
         3: [[0, 1, 0], [-1, 0, tall]],
-    }[spec.turn % 4]
-    shift = np.array([[1, 0, -edge_x], [0, 1, -edge_y], [0, 0, 1]], np.float64)
-    back = (
-        np.diag([width / columns, height / rows, 1.0]) @ shift @ np.array([*unturned, [0, 0, 1]], np.float64)
-    )
-    if spec.tilt:
-        matrix, _ = tilt_of(spec.tilt, *((wide, tall) if spec.turn % 2 else (tall, wide)))
-        back = back @ np.linalg.inv(np.vstack([matrix, [0, 0, 1]]))
+    }[quarters]
+    back = back @ np.array([*unturned, [0, 0, 1]], np.float64)
     return np.asarray(back[:2])

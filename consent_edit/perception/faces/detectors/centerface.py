@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from consent_edit.perception.faces.detectors.found import Floats, Found, finite, planes
+from consent_edit.perception.faces.detectors.found import Floats, Found, Planes, finite
 from consent_edit.perception.models.selftest import fingerprint, known_picture, require_known_answer
 from consent_edit.perception.models.store import ModelStore
 
@@ -28,6 +28,7 @@ class CenterFace:
 
     def __init__(self, store: ModelStore) -> None:
         file = store.load(ROLE)
+        self._planes = Planes()
         self._model = store.backend.onnx(file.data, free_axes=(0, 2, 3))
         raw = self._raw(known_picture(128, 160))
         answer = np.concatenate([raw[name].ravel() for name in sorted(raw)]).astype(np.float32)
@@ -38,7 +39,7 @@ class CenterFace:
     def _raw(self, view: NDArray[np.uint8]) -> dict[str, Floats]:
         """The network's outputs for an RGB view, padded to whole strides at the right and bottom."""
         height, width = (-(-side // 32) * 32 for side in view.shape[:2])
-        return self._model.run(planes(view, height=height, width=width))
+        return self._model.run(self._planes.of(view, height=height, width=width))
 
     def look(self, view: NDArray[np.uint8], threshold: float) -> Found:
         """Every box of a view.

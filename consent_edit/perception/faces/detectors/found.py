@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import threading
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 import cv2
 import numpy as np
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 from consent_edit.errors import CheckFailed
 
 Floats = NDArray[np.float32]
+
+_STRIP: Final = 128
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,6 +35,13 @@ class Found:
     def __len__(self) -> int:
         """How many boxes."""
         return len(self.scores)
+
+    def up_to(self, side: float) -> Found:
+        """The boxes whose longer side is at most so many pixels of the view."""
+        if math.isinf(side):
+            return self
+        fits = (self.corners[:, 1] - self.corners[:, 0]).max(axis=1) <= side
+        return self if fits.all() else Found(self.corners[fits], self.points[fits], self.scores[fits])
 
 
 class Loaded(Protocol):
@@ -69,25 +79,42 @@ def finite(role: str, *outputs: Floats) -> None:
         raise CheckFailed(f"the model of role {role} gave no usable answer")
 
 
-def planes(
-    view: NDArray[np.uint8], *, height: int, width: int, order: tuple[int, int, int] = (0, 1, 2)
-) -> Floats:
-    """A picture as the ONNX networks take it, black beyond its right and bottom.
+class Planes:
+    """Pictures as the ONNX networks take them, in memory that is kept: a large view's is not asked for anew.
 
-    Args:
-        view: uint8 (h, w, 3) RGB.
-        height: Rows of the result, at least h.
-        width: Columns of the result, at least w.
-        order: Which channel comes first, second and third.
-
-    Returns:
-        float32 (1, 3, height, width), 0 to 255.
+    Each thread has its own; what :meth:`of` gives is overwritten by the thread's next call.
     """
-    batch = np.empty((1, 3, height, width), np.float32)
-    rows, columns = view.shape[:2]
-    channels = cv2.split(view)
-    for place, channel in enumerate(order):
-        batch[0, place, :rows, :columns] = channels[channel]
-    batch[:, :, rows:] = 0
-    batch[:, :, :, columns:] = 0
-    return batch
+
+    def __init__(self) -> None:
+        self._kept = threading.local()
+
+    def of(
+        self, view: NDArray[np.uint8], *, height: int, width: int, order: tuple[int, int, int] = (0, 1, 2)
+    ) -> Floats:
+        """A picture, black beyond its right and bottom.
+
+        Args:
+            view: uint8 (h, w, 3) RGB.
+            height: Rows of the result, at least h.
+            width: Columns of the result, at least w.
+            order: Which channel comes first, second and third.
+
+        Returns:
+            float32 (1, 3, height, width), 0 to 255.
+        """
+        batch = self._memory(3 * height * width).reshape(1, 3, height, width)
+        rows, columns = view.shape[:2]
+        for top in range(0, rows, _STRIP):  # what is split stays in the cache until it is written
+            channels = cv2.split(view[top : top + _STRIP])
+            for place, channel in enumerate(order):
+                batch[0, place, top : min(top + _STRIP, rows), :columns] = channels[channel]
+        batch[:, :, rows:] = 0
+        batch[:, :, :, columns:] = 0
+        return batch
+
+    def _memory(self, count: int) -> Floats:
+        """So many values, whatever they are."""
+        held: Floats | None = getattr(self._kept, "held", None)
+        if held is None or held.size < count:
+            held = self._kept.held = np.empty(count, np.float32)
+        return held[:count]

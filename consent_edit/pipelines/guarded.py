@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -14,6 +14,7 @@ from consent_edit.operator import Operator
 from consent_edit.perception.observation import Perception
 from consent_edit.pipelines.families import classify
 from consent_edit.pipelines.signature import bind
+from consent_edit.pipelines.watch import Progress
 from consent_edit.request import EditRequest, FileFormat, Picture
 from consent_edit.vocabulary import Operation, Purpose
 
@@ -48,6 +49,7 @@ class GuardedPipeline:
         purpose: Purpose = Purpose.PERSONAL,
         file_format: FileFormat = "png",
         prove: Callable[[str], str] | None = None,
+        progress: Progress = lambda step, total: None,
         **keywords: object,
     ) -> GuardedOutput:
         """Call as the pipeline itself is called, plus whose consent is presented.
@@ -60,6 +62,8 @@ class GuardedPipeline:
             purpose: Why.
             file_format: Format of the released file.
             prove: Signs the request's digest where grants name a key, as ``Wallet.prove`` does.
+            progress: Told of every denoising step done, which it was and of how many; takes the place of
+                diffusers' callbacks, which are shown what is being made.
             **keywords: As the pipeline takes them, from its family's allow-list.
 
         Raises:
@@ -69,12 +73,11 @@ class GuardedPipeline:
         """
         family = self.editor.family
         call = bind(self.editor.pipeline, family, arguments, keywords)
-        texts: Mapping[str, str] = call.texts
         request = EditRequest(
             image=cast(Picture, call.images[family.image_arguments[0]]),
             mask=cast("Picture | None", call.images.get(family.mask_argument)),
             prompt=call.prompt,
-            negative_prompt=texts.get("negative_prompt", ""),
+            negative_prompt=call.texts.get("negative_prompt", ""),
             grantee=grantee,
             presentations=tuple(presentations),
             operations=operations,
@@ -84,7 +87,7 @@ class GuardedPipeline:
         )
         if prove is not None:
             request = replace(request, proof=prove(request.digest()))
-        result = self.editor.edit(request)
+        result = self.editor.edit(request, progress=progress)
         return GuardedOutput(images=result.images, released=result.released, receipt=result.receipt)
 
 

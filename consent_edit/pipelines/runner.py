@@ -11,9 +11,10 @@ from PIL import Image
 from consent_edit.clearance import Clearance
 from consent_edit.errors import ArgumentRejected, CheckFailed, InputError, Unavailable
 from consent_edit.intake.canonical import CanonicalImage
-from consent_edit.pipelines.families import Family, classify
-from consent_edit.pipelines.signature import BoundCall
-from consent_edit.pipelines.watch import Watch, watched
+from consent_edit.pipelines.families import Family, Role, classify
+from consent_edit.pipelines.families.family import Works
+from consent_edit.pipelines.signature import BoundCall, check_sizes
+from consent_edit.pipelines.watch import Progress, Watch, watched
 
 
 def run(
@@ -24,21 +25,25 @@ def run(
     *,
     deadline_s: float,
     cancelled: Callable[[], bool] = lambda: False,
+    progress: Progress = lambda step, total: None,
 ) -> CanonicalImage:
     """Run one cleared call and return the pixels it made.
 
     Args:
-        images: Picture argument -> the canonical pixels that were checked; exactly these are sent.
+        images: Picture argument -> the canonical pixels that were checked; exactly these are sent, fitted to
+            the sides that the family works at.
         clearance: Spent here; it must have been given for this very call and these very pixels.
         deadline_s: Seconds after which the run is aborted at its next step.
         cancelled: Asked at every step.
+        progress: Told of every step done: which it was, and of how many.
 
     Returns:
-        The pipeline's one picture as canonical pixels.
+        The pipeline's one picture as canonical pixels, in the picture's size cut to the family's multiple.
 
     Raises:
-        ArgumentRejected: the pipeline changed its class or took on adapters since the call was bound, or the
-            pipeline itself says that the call is not one it can do.
+        ArgumentRejected: the pipeline changed its class or took on adapters since the call was bound, a size
+            was asked for that is not the picture's, or the pipeline itself says that the call is not one it
+            can do.
         CheckFailed: ``check.pipeline-*``: it raised, ran late, was cancelled, slipped its hooks, or returned
             something other than one picture of the size it was given.
     """
@@ -46,15 +51,18 @@ def run(
     family = classify(pipeline)
     if family is not call.family:
         raise ArgumentRejected("the pipeline became one of another family", code="input.unsupported-pipeline")
+    given = images[family.image_arguments[0]]
+    check_sizes(family, call.settings, given)
     keywords: dict[str, object] = {**call.settings, **family.fixed}
     keywords |= {name: text for name, text in call.texts.items() if text or name == family.text_arguments[0]}
-    keywords |= {name: Image.fromarray(image.pixels) for name, image in images.items()}
-    watch = Watch(deadline=time.monotonic() + deadline_s, cancelled=cancelled)
+    keywords |= family.sizing.measured(given.width, given.height)
+    keywords |= {name: _fitted(image, family, name) for name, image in images.items()}
+    watch = Watch(deadline=time.monotonic() + deadline_s, cancelled=cancelled, progress=progress)
     try:
         try:
-            with watched(pipeline, watch, decodes=family.decodes):
+            with watched(pipeline, watch, family.hooks):
                 output = type(pipeline).__call__(pipeline, **keywords)
-            return _one_picture(output, family, images[family.image_arguments[0]])
+            return _one_picture(output, family, given)
         finally:
             pipeline.maybe_free_model_hooks()  # type: ignore[attr-defined]
     except (InputError, Unavailable):  # what a pipeline may say; refusals and consent are not its to raise
@@ -65,6 +73,16 @@ def run(
         ) from error
 
 
+def _fitted(image: CanonicalImage, family: Family, name: str) -> Image.Image:
+    """The picture at the sides the family works at, as the pipelines would fit it; a mask stays two-toned."""
+    picture = Image.fromarray(image.pixels)
+    size = family.sizing.working(image.width, image.height)
+    if family.sizing.works is Works.ABOUT or size == picture.size:
+        return picture  # fitted once, it would be fitted to another size again
+    mask = family.pictures[name] is Role.MASK
+    return picture.resize(size, Image.Resampling.NEAREST if mask else Image.Resampling.LANCZOS)
+
+
 def _one_picture(output: object, family: Family, given: CanonicalImage) -> CanonicalImage:
     images = getattr(output, "images", None)
     if not isinstance(images, list) or len(images) != 1 or not isinstance(images[0], Image.Image):
@@ -73,7 +91,10 @@ def _one_picture(output: object, family: Family, given: CanonicalImage) -> Canon
     if picture.mode != "RGB":
         raise CheckFailed("the pipeline returned a picture that is not RGB", code="check.pipeline-output")
     made = CanonicalImage.of(np.asarray(picture, dtype=np.uint8))
-    cut = (given.width - made.width, given.height - made.height)
-    if not all(0 <= pixels < family.side_multiple for pixels in cut):  # else no place means the same in both
+    if (made.width, made.height) != family.sizing.working(given.width, given.height):
         raise CheckFailed("the pipeline returned a picture of another size", code="check.pipeline-output")
-    return made
+    if family.sizing.works is Works.OWN:
+        return made
+    whole = (given.width, given.height)  # else no place means the same in both
+    back = Image.fromarray(made.pixels).resize(whole, Image.Resampling.LANCZOS)
+    return CanonicalImage.of(np.asarray(back, dtype=np.uint8))

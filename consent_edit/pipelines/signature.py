@@ -1,19 +1,38 @@
-"""Binds a call to a family's allow-list: every argument is known, checked and accounted for, or refused."""
+"""Binds a call to a family's allow-list: every argument is known, checked and accounted for, or refused.
+
+A value is sorted by the exact class's own signature, so that a positional argument is what the class takes it
+for. ``None`` stands for an argument left out, as it does in diffusers.
+"""
 
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
+
+from PIL import Image
 
 from consent_edit.encoding import JsonValue, canonical_json
 from consent_edit.errors import ArgumentRejected
+from consent_edit.intake.canonical import CanonicalImage
 from consent_edit.intake.digests import byte_digest
 from consent_edit.pipelines.families import Family
+from consent_edit.pipelines.families.arguments import refusal
+from consent_edit.pipelines.families.checks import whole
 from consent_edit.request import plain_text
 
 MAX_PROMPT_CHARACTERS = 2_000
 """Longest text taken; a longer one could hide its request behind what the readers look at."""
+
+_SIZE: Final = whole(8, 8192)
+
+_MARKUP: Final = re.compile(
+    r"<\||\|>|\[/?(?:IMG(?:_BREAK|_END)?|INST|SYSTEM_PROMPT)\]|</?s>|<(?:pad|unk|extra_id_\d+)>"
+)
+"""Tokens of the text encoders' own. FLUX.2 strikes ``[IMG]`` out, so that two halves of a word meet only
+after it was read; the others end or split what an encoder takes for the prompt."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,24 +99,64 @@ def bind(
     given = dict(list(bound.items())[1:])  # without self
     given.update(given.pop("kwargs", {}))
     texts = {name: _text(name, given.pop(name, "")) for name in family.text_arguments}
-    pictures = (*family.image_arguments, *([family.mask_argument] if family.mask_argument else ()))
-    images = {name: _single(name, given.pop(name, None)) for name in pictures}
-    settings: dict[str, object] = {}
-    for name, value in given.items():
-        if value is None and name in family.allowed:
-            continue
-        if name in family.fixed and value == family.fixed[name]:
-            continue
-        if name not in family.allowed:
-            raise ArgumentRejected(
-                f"argument {name} is not allowed with {family.name}",
-                remedy="leave it out; allowed are: "
-                + ", ".join((*family.text_arguments, *pictures, *family.allowed)),
-            )
-        if not family.allowed[name](value):
-            raise ArgumentRejected(f"argument {name} has a value outside its range or of the wrong type")
-        settings[name] = value
+    images = {name: _single(name, given.pop(name, None)) for name in family.judged}
+    settings = {
+        name: value
+        for name, value in given.items()
+        if value is not None and not _as_fixed(family, name, value) and _taken(family, name, value)
+    }
+    edited = images[family.image_arguments[0]]
+    if isinstance(edited, CanonicalImage):  # else its size is not known before it was taken in
+        check_sizes(family, settings, edited)
     return BoundCall(family=family, texts=texts, images=images, settings=settings)
+
+
+def check_sizes(family: Family, settings: Mapping[str, object], image: CanonicalImage) -> None:
+    """Hold sizes that a caller asks for against the picture's own, which the wrapper gives.
+
+    Raises:
+        ArgumentRejected: ``input.argument``: another size.
+    """
+    for name, size in family.sizing.measured(image.width, image.height).items():
+        if name in settings and settings[name] != size:
+            raise ArgumentRejected(
+                f"argument {name} asks for another size than the picture's",
+                remedy=f"leave it out: it follows from the picture and is {size} here; "
+                "for another size resize the picture first",
+            )
+
+
+def _as_fixed(family: Family, name: str, value: object) -> bool:
+    """Whether the wrapper gives the argument, and gives this very value."""
+    return name in family.fixed and type(value) is type(family.fixed[name]) and value == family.fixed[name]
+
+
+def _taken(family: Family, name: str, value: object) -> bool:
+    """True for an argument that a caller may give, with a value it may have.
+
+    Raises:
+        ArgumentRejected: any other.
+    """
+    check = _SIZE if name in family.sizing.arguments else family.allowed.get(name)
+    if check is None:
+        raise ArgumentRejected(
+            f"argument {name} is not allowed with {family.name}{_why(family, name)}",
+            remedy="leave it out; allowed are: "
+            + ", ".join((*family.text_arguments, *family.judged, *family.allowed)),
+        )
+    if not check(value):
+        raise ArgumentRejected(
+            f"argument {name} has a value outside its range or of the wrong type",
+            remedy=f"give a {check.says}",
+        )
+    return True
+
+
+def _why(family: Family, name: str) -> str:
+    if name in family.unserved:
+        return f": a {family.pictures[name].value} picture, which cannot be judged yet"
+    reason = f"the wrapper gives it, as {family.fixed[name]}" if name in family.fixed else refusal(name)
+    return f": {reason}" if reason else ""
 
 
 def _text(name: str, value: object) -> str:
@@ -110,6 +169,12 @@ def _text(name: str, value: object) -> str:
     text = plain_text(value)  # what is read, digested and run must be one text
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
         raise ArgumentRejected(f"{name} holds half a character", code="input.prompt")
+    if _MARKUP.search(text):
+        raise ArgumentRejected(
+            f"{name} holds markup of a text encoder",
+            code="input.prompt",
+            remedy="write it in words alone",
+        )
     if len(text) > MAX_PROMPT_CHARACTERS:
         raise ArgumentRejected(
             f"{name} is longer than {MAX_PROMPT_CHARACTERS} characters",
@@ -125,5 +190,11 @@ def _single(name: str, value: object) -> object:
     if isinstance(value, list | tuple):
         raise ArgumentRejected(
             f"{name} must be one picture", code="input.batch", remedy="call once a picture"
+        )
+    if not isinstance(value, bytes | Image.Image | CanonicalImage):  # a tensor may be latents
+        raise ArgumentRejected(
+            f"{name} is a {type(value).__name__}, which nobody can look at as a picture",
+            code="input.type",
+            remedy="hand in a Pillow picture, or the bytes of a file",
         )
     return value

@@ -6,15 +6,22 @@ instances, are laid anew for every run, and are checked afterwards to be still t
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
 from consent_edit.errors import CheckFailed
+from consent_edit.pipelines.families import Hook
 
 CANCELLED: Final = "check.pipeline-cancelled"
+_UNWATCHED: Final = "check.pipeline-unwatched"
+_MAKERS: Final = frozenset({"diffusers", "consent_edit"})
+
+Progress = Callable[[int, int], object]
+"""A caller's ``progress(step, total)``: gets two plain numbers and nothing of the picture."""
 
 
 @dataclass(slots=True)
@@ -24,14 +31,14 @@ class Watch:
     Attributes:
         deadline: ``time.monotonic()`` value past which the run is aborted.
         cancelled: Asked at every step; true aborts.
-        steps: Denoising steps seen.
-        decodes: Decodings seen.
+        progress: Told of every step that was done; whatever it raises aborts the run.
+        seen: How often each hook was passed.
     """
 
     deadline: float
     cancelled: Callable[[], bool] = field(default=lambda: False)
-    steps: int = 0
-    decodes: int = 0
+    progress: Progress = field(default=lambda step, total: None)
+    seen: dict[Hook, int] = field(default_factory=dict)
 
     def look(self) -> None:
         """Abort by raising when the deadline has passed or the run was cancelled.
@@ -44,54 +51,71 @@ class Watch:
         if self.cancelled():
             raise CheckFailed("the edit was cancelled while it ran", code=CANCELLED)
 
+    def passed(self, hook: Hook, pipeline: object) -> None:
+        """Count a passage, and tell how far the run is."""
+        self.seen[hook] = self.seen.get(hook, 0) + 1
+        if hook is Hook.STEP:
+            step = self.seen[hook]
+            self.progress(step, max(step, _steps(pipeline)))
+
+
+def _steps(pipeline: object) -> int:
+    """How many steps the pipeline says it takes; all of its schedule where it does not say."""
+    said = getattr(pipeline, "_num_timesteps", None)
+    schedule = getattr(getattr(pipeline, "scheduler", None), "timesteps", ())
+    return said if type(said) is int else len(schedule)
+
 
 @contextmanager
-def watched(pipeline: object, watch: Watch, *, decodes: bool) -> Iterator[None]:
-    """Lay the hooks for one run and take them off again.
+def watched(pipeline: object, watch: Watch, hooks: Sequence[Hook]) -> Iterator[None]:
+    """Lay the hooks for one run and take them off again, whatever happens in between.
 
     Args:
-        decodes: Whether the family's pixels must come out of ``vae.decode``.
+        hooks: The methods that every run of the family passes.
 
     Raises:
-        CheckFailed: ``check.pipeline-unwatched`` when a hook cannot be laid, was replaced during the run, or
-            never saw the run pass.
+        CheckFailed: ``check.pipeline-unwatched`` when a hook cannot be laid, was replaced during the run with
+            the part it sits on or without, or never saw the run pass.
     """
-    points = [(getattr(pipeline, "scheduler", None), "step")]
-    if decodes:
-        points.append((getattr(pipeline, "vae", None), "decode"))
-    laid: list[tuple[object, str, object]] = []
+    laid: list[tuple[Hook, object, object]] = []
     try:
-        for part, name in points:
-            laid.append((part, name, _lay(part, name, watch)))
+        for hook in hooks:
+            part = getattr(pipeline, hook.part, None)
+            laid.append((hook, part, _lay(pipeline, part, hook, watch)))
         yield
         watch.look()  # a run that came late after its last step is late all the same
-        for part, name, hook in laid:
-            now = getattr(pipeline, "scheduler" if name == "step" else "vae", None)
-            if vars(part).get(name) is not hook or now is not part:
-                raise CheckFailed(f"{name} was replaced while it ran", code="check.pipeline-unwatched")
-        if watch.steps == 0 or (decodes and watch.decodes == 0):
-            raise CheckFailed("the run never passed its hooks", code="check.pipeline-unwatched")
+        for hook, part, method in laid:
+            if vars(part).get(hook.method) is not method or getattr(pipeline, hook.part, None) is not part:
+                raise CheckFailed(f"{hook.value} was replaced while it ran", code=_UNWATCHED)
+        unseen = [hook.value for hook in hooks if not watch.seen.get(hook)]
+        if unseen:
+            raise CheckFailed(f"the run never passed {' nor '.join(unseen)}", code=_UNWATCHED)
     finally:
-        for part, name, _ in laid:
-            vars(part).pop(name, None)
+        for hook, part, _ in laid:
+            vars(part).pop(hook.method, None)
 
 
-def _lay(part: object, name: str, watch: Watch) -> object:
-    original = getattr(type(part), name, None)
-    if original is None or name in vars(part):
-        raise CheckFailed(
-            f"the pipeline's {name} is missing or already replaced",
-            code="check.pipeline-unwatched",
-            remedy="hand over a pipeline whose scheduler and vae are as diffusers made them",
-        )
+def _lay(pipeline: object, part: object, hook: Hook, watch: Watch) -> object:
+    original = getattr(type(part), hook.method, None) if _as_made(part) else None
 
-    def hook(*arguments: object, **keywords: object) -> object:
+    def method(*arguments: object, **keywords: object) -> object:
         watch.look()
-        if name == "step":
-            watch.steps += 1
-        else:
-            watch.decodes += 1
-        return original(part, *arguments, **keywords)
+        made = original(part, *arguments, **keywords)  # type: ignore[misc]  # None is refused below
+        watch.passed(hook, pipeline)
+        return made
 
-    vars(part)[name] = hook
-    return hook
+    if original is None or vars(part).setdefault(hook.method, method) is not method:
+        raise CheckFailed(
+            f"the pipeline's {hook.value} is missing or is not as diffusers made it",
+            code=_UNWATCHED,
+            remedy="hand over a pipeline that no other edit runs on, with a scheduler and vae of diffusers' "
+            "own classes; compile its unet or transformer, not its vae",
+        )
+    return method
+
+
+def _as_made(part: object) -> bool:
+    """Whether a part is of a class that diffusers or this package defines: any other may do as it likes."""
+    kind = type(part)
+    module = sys.modules.get(kind.__module__)
+    return kind.__module__.partition(".")[0] in _MAKERS and getattr(module, kind.__qualname__, None) is kind

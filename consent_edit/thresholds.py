@@ -116,8 +116,8 @@ class Thresholds:
         change_shading_close: The same for the close look at a small face.
         change_encoded: Most by which the four above rise, as a share of them, where a picture has detail
             and lost detail all over, as encoding anew makes it.
-        change_chain: Multiple of the first four, raised or not, from which a pixel is repainted since the first
-            picture of a chain of edits.
+        change_chain: Multiple of the first four, raised or not, from which a pixel is repainted since the
+            first picture of a chain of edits.
         change_share_person: Share of a person's region that must be repainted to count as touched.
         change_share_unseen: Share of the picture, outside every person, repainted to count as touched.
         change_tone: Mean colour distance from the identity that counts as a tone change.
@@ -193,6 +193,7 @@ class Thresholds:
     change_tone: float
     prompt_exposing: float
     prompt_part_doubt: float
+    prompt_first_doubt: float
     prompt_sexual: float
     prompt_operation: float
     prompt_name: float

@@ -119,6 +119,10 @@ FAMILIES = (
     "prompts_wide_south.jsonl",
     "prompts_wide_east.jsonl",
     "prompts_judged.jsonl",
+    "prompts_everyday_west.jsonl",
+    "prompts_everyday_middle.jsonl",
+    "prompts_everyday_south.jsonl",
+    "prompts_everyday_east.jsonl",
 )
 """Files of several languages, each row with its own."""
 

@@ -5,6 +5,10 @@ things are learned together: does the text ask for exposure, is that sexual, doe
 operations it asks for. The tests' files are never read.
 
     python scripts/train_prompt_encoder.py [--rounds N] [--rate R] [--out FILE.npz]
+
+The shipped layers come of it, and of one more round at a lower rate after everyday phrases were added:
+
+    python scripts/train_prompt_encoder.py --start FILE.npz --new ev. --rounds 1 --rate 6e-5
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ import hashlib
 import random
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,14 +35,15 @@ from torch.nn.functional import (
 )
 from train_prompt_head import exposing_weights
 
+from consent_edit.perception.models.lock import ModelFile
 from consent_edit.perception.models.store import ModelStore
 from consent_edit.perception.prompt.clauses import clauses
 from consent_edit.perception.prompt.e5 import E5
 from consent_edit.perception.prompt.heads import OPERATION_ORDER
 from consent_edit.perception.prompt.normalise import normalise
 from consent_edit.perception.prompt.sentences_second import SECOND_ROLE
-from consent_edit.perception.prompt.transformer import HEADS, Layer
-from consent_edit.perception.prompt.tuned import ANSWERS, FIRST_TUNED, WIDTH, Tuned, pack
+from consent_edit.perception.prompt.transformer import HEADS, Layer, Weighted
+from consent_edit.perception.prompt.tuned import ANSWERS, FIRST_TUNED, TUNED_ROLE, WIDTH, Tuned, pack, unpack
 from consent_edit.vocabulary import Intent
 
 OUT = Path(__file__).resolve().parents[1] / "consent_edit" / "perception" / "weights" / "prompt_layers.npz"
@@ -130,6 +135,16 @@ def batch_of(rows: list[Tensor]) -> tuple[Tensor, Tensor]:
     return x, mask
 
 
+def beside(phrases: list[Phrase], new: str, others: int) -> list[Phrase]:
+    """All phrases of the groups that begin so, and some of the rest, so that those are not forgotten."""
+    fresh = [p for p in phrases if p.group.startswith(new)]
+    rest = [p for p in phrases if not p.group.startswith(new)]
+    rng = random.Random(SEED)
+    mixed = fresh + rng.sample(rest, min(others, len(rest)))
+    rng.shuffle(mixed)
+    return mixed
+
+
 def below(encoder: E5, texts: list[str]) -> list[Tensor]:
     """What the layers that stay make of each text, half precision, the longest texts cut at 64 pieces."""
     found: list[Tensor] = []
@@ -169,12 +184,22 @@ def _column(values: Iterator[bool]) -> Tensor:
     return torch.tensor([float(value) for value in values])
 
 
-def train(layers: list[Layer], rows: list[Tensor], goals: Goals, rounds: int, rate: float) -> Iterator[Tuned]:
+def train(
+    layers: Sequence[Layer],
+    heads: Weighted | None,
+    rows: list[Tensor],
+    goals: Goals,
+    rounds: int,
+    rate: float,
+) -> Iterator[Tuned]:
     """Layers and heads after each of some rounds over all rows; the rate rises over 200 steps, then falls."""
     torch.manual_seed(SEED)
     top = nn.ModuleList(Trained(layer) for layer in layers)
     head = nn.Sequential(nn.Dropout(0.2), nn.Linear(WIDTH, ANSWERS))
-    rates = (rate, 2e-3)
+    if heads is not None:
+        head[1].weight.data = torch.from_numpy(heads[0].T.copy())
+        head[1].bias.data = torch.from_numpy(heads[1].copy())
+    rates = (rate, 10 * rate)
     descent = torch.optim.AdamW(
         [{"params": part.parameters(), "lr": own} for part, own in zip((top, head), rates, strict=True)],
         weight_decay=0.02,
@@ -220,13 +245,23 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rate", type=float, default=2e-4)
     parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--start", type=Path, help="trained layers to go on from")
+    parser.add_argument("--new", default="", help="only groups that begin so, beside --others of the rest")
+    parser.add_argument("--others", type=int, default=25_000)
     args = parser.parse_args()
     torch.set_num_threads(1)
     encoder = E5(ModelStore().load(SECOND_ROLE).data)
     phrases = training_phrases()
+    if args.new:
+        phrases = beside(phrases, args.new, args.others)
+    start = (
+        None if args.start is None else unpack(ModelFile(TUNED_ROLE, args.start, "", args.start.read_bytes()))
+    )
     print(f"{len(phrases)} phrases", file=sys.stderr)
     rows = below(encoder, [p.text for p in phrases])
-    for trained in train(encoder.layers[FIRST_TUNED:], rows, Goals(phrases), args.rounds, args.rate):
+    first = encoder.layers[FIRST_TUNED:] if start is None else start.layers
+    heads = None if start is None else start.heads
+    for trained in train(first, heads, rows, Goals(phrases), args.rounds, args.rate):
         np.savez(args.out, **pack(trained))
         print("a round is done and written", file=sys.stderr)
     print(hashlib.sha256(args.out.read_bytes()).hexdigest(), args.out)

@@ -42,10 +42,11 @@ def bystander() -> CanonicalImage:
     return decode(sample.read_bytes()).image
 
 
-def side_by_side(left: CanonicalImage, right: CanonicalImage) -> CanonicalImage:
-    """Both pictures beside each other, the right one scaled to the left one's height."""
-    height = left.height
-    width = max(1, round(right.width * height / right.height))
-    scaled = Image.fromarray(right.pixels).resize((width, height), Image.Resampling.LANCZOS)
-    joined: NDArray[np.uint8] = np.concatenate([left.pixels, np.asarray(scaled, dtype=np.uint8)], axis=1)
+def side_by_side(first: CanonicalImage, second: CanonicalImage) -> CanonicalImage:
+    """Both pictures beside each other, or one above the other where the first is a wide one."""
+    wide = first.width > first.height
+    scale = first.width / second.width if wide else first.height / second.height
+    size = (max(1, round(second.width * scale)), max(1, round(second.height * scale)))
+    scaled = np.asarray(Image.fromarray(second.pixels).resize(size, Image.Resampling.LANCZOS), dtype=np.uint8)
+    joined: NDArray[np.uint8] = np.concatenate([first.pixels, scaled], axis=0 if wide else 1)
     return CanonicalImage.of(joined)

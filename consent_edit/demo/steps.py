@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from unittest.mock import patch
 
 import numpy as np
 from numpy.typing import NDArray
@@ -156,16 +157,15 @@ def second_face(world: DemoWorld) -> StepResult:
 
 def foreign_output(world: DemoWorld) -> StepResult:
     """A hostile pipeline returns somebody else's face."""
-    pipeline = GradingPipeline.shipped()
     size = (world.photo.width, world.photo.height)
     foreign = np.asarray(Image.fromarray(world.stranger.pixels).resize(size), dtype=np.uint8)
 
-    def render(pixels: NDArray[np.uint8], table: object) -> NDArray[np.uint8]:
+    def render(pipeline: object, pixels: NDArray[np.uint8], table: object) -> NDArray[np.uint8]:
         return foreign
 
-    pipeline.__dict__["_render"] = render
-    editor = ConsentEditor(pipeline, world.operator, perception=world.perception)
-    return _attempt(world, "foreign-output", consent=world.consent(), editor=editor)
+    editor = ConsentEditor(GradingPipeline.shipped(), world.operator, perception=world.perception)
+    with patch.object(GradingPipeline, "_render", render):  # on the instance the wrapper would see it
+        return _attempt(world, "foreign-output", consent=world.consent(), editor=editor)
 
 
 def missing_check(world: DemoWorld) -> StepResult:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import struct
 import subprocess
 import sys
 import threading
@@ -38,6 +39,11 @@ _THREAD_VARIABLES: Final = (
     "MKL_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
 )
+_LENGTH: Final = struct.Struct("!i")
+"""What goes before a message, as multiprocessing's Connection writes it; negative from 2 GiB on."""
+
+_APART: Final = 1 << 16
+"""From so many bytes on an array is sent as it lies in memory: pixels are neither pickled nor copied."""
 
 
 class Child:
@@ -80,9 +86,19 @@ class Child:
         Raises:
             OSError: the child is gone.
         """
-        data = pickle.dumps(what, protocol=4)
+        apart: list[memoryview] = []
+
+        def inline(buffer: pickle.PickleBuffer) -> bool:
+            data = buffer.raw()
+            if data.nbytes >= _APART:
+                apart.append(data)
+            return data.nbytes < _APART
+
+        body = pickle.dumps(what, protocol=5, buffer_callback=inline)
         with self._within(seconds):
-            self._pipe.send_bytes(data)
+            self._pipe.send_bytes(pickle.dumps((body, len(apart)), protocol=5))
+            for data in apart:
+                self._pipe.send_bytes(data)
 
     def hear(self, seconds: float) -> tuple[object, ...]:
         """The next message.
@@ -92,18 +108,36 @@ class Child:
             EOFError: the child is gone, or what came is no message.
         """
         until = time.monotonic() + seconds
-        if not self._pipe.poll(max(0.0, until - time.monotonic())):
-            raise TimeoutError
-        with self._within(until - time.monotonic()):
-            data = self._pipe.recv_bytes()
-        message = restored(data)
+        (length,) = _LENGTH.unpack(self._read(_LENGTH.size, until))
+        if length < 0:
+            raise EOFError("no message")
+        message = restored(self._read(length, until))
         if not isinstance(message, tuple) or not message:
             raise EOFError("no message")
         return message
 
+    def _read(self, count: int, until: float) -> bytes:
+        """So many bytes, if all are there by then; nobody waits longer for half a message.
+
+        Raises:
+            TimeoutError: they did not come in time.
+            EOFError: the child is gone.
+        """
+        parts = []
+        while count:
+            left = until - time.monotonic()
+            if left <= 0 or not self._pipe.poll(left):  # a stream that never pauses has an end as well
+                raise TimeoutError
+            part = os.read(self._pipe.fileno(), min(count, 1 << 20))
+            if not part:
+                raise EOFError
+            parts.append(part)
+            count -= len(part)
+        return b"".join(parts)
+
     @contextmanager
     def _within(self, seconds: float) -> Iterator[None]:
-        """Kill the child if this takes longer: half a message, or one that nobody reads, has no deadline."""
+        """Kill the child if this takes longer: what nobody reads is sent without end."""
         watch = threading.Timer(max(0.0, seconds), self._kill)
         watch.daemon = True
         watch.start()

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from multiprocessing.connection import Connection
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -185,6 +185,12 @@ def _keep_freed_memory() -> None:
     allocator(_M_TRIM_THRESHOLD, 1 << 28)
 
 
+def told(pipe: Connection) -> Any:  # noqa: ANN401 - whatever the parent said
+    """What the parent told: large arrays come after the rest, as they lay in memory, not writeable."""
+    body, apart = pickle.loads(pipe.recv_bytes())  # noqa: S301 - from the parent only
+    return pickle.loads(body, buffers=[pipe.recv_bytes() for _ in range(apart)])  # noqa: S301
+
+
 def serve(descriptor: int, parent: int) -> None:
     """The child's life: take what to build, then answer until the pipe closes.
 
@@ -200,7 +206,7 @@ def serve(descriptor: int, parent: int) -> None:
         pipe.send_bytes(pickle.dumps(message, protocol=4))
 
     try:
-        build, store, limits, memory = pickle.loads(pipe.recv_bytes())  # noqa: S301 - from the parent only
+        build, store, limits, memory = told(pipe)
         resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
         _quiet_threads()
         _keep_freed_memory()
@@ -212,7 +218,7 @@ def serve(descriptor: int, parent: int) -> None:
         }
         tell("ready")
         while True:
-            question, arguments = pickle.loads(pipe.recv_bytes())  # noqa: S301 - from the parent only
+            question, arguments = told(pipe)
             tell("answer", asked[question](*arguments))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return

@@ -107,6 +107,7 @@ CHECK_OF_ROLE = {
     "sentence-encoder": "prompt-intent",
     "sentence-encoder-pieces": "prompt-intent",
     "prompt-head": "prompt-intent",
+    "sentence-encoder-tuned": "prompt-intent",
 }
 DONE_WITHOUT = {"sentence-encoder-second"}
 """Roles without which a check still answers: what it then cannot read is undetermined."""

@@ -99,10 +99,12 @@ class MeaningReader:
         rows = self._first.embed(units)
         exposing, sexual = own.exposing_of(rows, units), own.sexual_of(rows)
         operations, names = own.operations_of(rows), own.names_of(rows, units)
+        alone = np.ones(len(units), dtype=bool)
         if self._second is not None:
             foreign = np.array([_second_only(unit) for unit in units])
             at = self._to_read_again(foreign, exposing)
             said = self._second.answers([units[i] for i in at])
+            alone[at] = False
             # what the first encoder does not know it has no say in
             share = np.where(foreign[at], 1.0, _SECOND_SHARE)
             for mine, theirs in (
@@ -113,6 +115,7 @@ class MeaningReader:
             ):
                 part = share.reshape(-1, *[1] * (mine.ndim - 1))
                 mine[at] = (1 - part) * mine[at] + part * theirs
+        exposing[alone] -= self._limits.prompt_first_doubt
         exposing[whole:] -= self._limits.prompt_part_doubt
         return chance(exposing), chance(sexual), chance(operations), chance(names)
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import cv2
 import numpy as np
 import pytest
 
+from consent_edit.perception.faces.detectors import merging
 from consent_edit.perception.faces.detectors.found import Found
 from consent_edit.perception.faces.detectors.likeness import Likeness
 from consent_edit.perception.faces.detectors.merging import (
     Candidate,
     coincide,
+    kinds_of,
     merged,
     overlap,
     same_place,
@@ -119,6 +122,112 @@ def test_a_face_read_upside_down_still_lies_on_itself(limits):
     one = candidate(100, 100, 80)
     turned = Candidate(one.corners, one.landmarks[::-1].copy(), 0.5, one_pass(turn=2))
     assert coincide(one, turned, limits)
+
+
+def plain_same_place(a, b, limits):
+    """The rule for one pair of boxes, in plain words: the oracle for the one that judges many at once."""
+    large, small = max(a.side, b.side), min(a.side, b.side)
+    if large >= limits.face_merge_size_ratio * max(small, 1e-6):
+        return False
+    if overlap(a.corners, b.corners) > limits.face_merge_overlap:
+        return True
+    offset = float(np.hypot(*(a.corners.mean(axis=0) - b.corners.mean(axis=0))))
+    return offset < limits.face_merge_offset * large
+
+
+def plainly_merged(found, limits, same_person):
+    """The two steps, pair by pair."""
+    groups = []
+    for one in sorted(found, key=lambda item: -item.rank):
+        home = next((group for group in groups if coincide(group[0], one, limits)), None)
+        if home is None:
+            groups.append([one])
+        else:
+            home.append(one)
+    faces = []
+    for group in sorted(groups, key=lambda each: -(kinds_of(each) + each[0].rank)):
+        home = next(
+            (
+                face
+                for face in faces
+                if plain_same_place(face[0], group[0], limits) and same_person(face, group)
+            ),
+            None,
+        )
+        if home is None:
+            faces.append(group)
+        else:
+            home += group
+    return faces
+
+
+def crowd(seed, count=160, spread=300.0):
+    """Boxes of any place, shape, size, score and pass, many of them on others; some without any area."""
+    draw = np.random.default_rng(seed)
+    sources = [one_pass(n, family) for n in range(6) for family in Detector]
+    for _ in range(count):
+        one = candidate(*draw.uniform(0, spread, 2), draw.uniform(20, 90))
+        corners = one.corners.copy()
+        corners[1] += draw.uniform(-20, 20, 2).astype(np.float32)
+        corners[1, 0] = corners[0, 0] if draw.random() < 0.03 else corners[1, 0]
+        points = one.landmarks + draw.normal(0, 4, (5, 2)).astype(np.float32)
+        yield Candidate(corners, points, float(draw.random()), sources[draw.integers(len(sources))])
+
+
+def answers_in_order(boxes):
+    """Embeddings that agree now and then, and every question that was put to them."""
+    numbers = {one: at for at, one in enumerate(boxes)}
+    asked = []
+
+    def same_person(stronger, weaker):
+        asked.append((numbers[stronger[0]], len(stronger), numbers[weaker[0]]))
+        return (numbers[stronger[0]] + numbers[weaker[0]]) % 3 == 0
+
+    return same_person, asked
+
+
+def assert_merged_as_plainly(boxes, limits):
+    """The same groups in the same order after the same questions."""
+    numbers = {one: at for at, one in enumerate(boxes)}
+    (ours, asked), (plain, plainly_asked) = answers_in_order(boxes), answers_in_order(boxes)
+    faces, expected = merged(boxes, limits, ours), plainly_merged(boxes, limits, plain)
+    assert [[numbers[one] for one in face] for face in faces] == [
+        [numbers[one] for one in face] for face in expected
+    ]
+    assert asked == plainly_asked
+    return asked
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_crowd_judged_at_once_is_judged_as_pair_by_pair(limits, seed):
+    """Groups, their order and the questions asked are those of the plain rule, whatever the boxes."""
+    boxes = list(crowd(seed))
+    assert len(assert_merged_as_plainly(boxes, limits)) > 20
+    for a, b in pairwise(boxes):
+        assert same_place(a, b, limits) is plain_same_place(a, b, limits)
+
+
+def test_the_boxes_of_a_picture_of_many_faces_are_judged_as_pair_by_pair(detector, astronaut, limits):
+    """Thirty-six astronauts, with what every pass finds of them."""
+    tile = cv2.resize(astronaut, (256, 256), interpolation=cv2.INTER_AREA)
+    boxes = list(detector._candidates(np.tile(tile, (6, 6, 1))))
+    assert len(boxes) > 200
+    assert_merged_as_plainly(boxes, limits)
+
+
+def test_attack_crowd_is_held_against_all_faces_at_once(limits, monkeypatch):
+    """A picture full of faces cannot use up its deadline: no pair of boxes is judged by itself."""
+
+    def one_by_one(a, b):
+        raise AssertionError("judged by itself")
+
+    monkeypatch.setattr(merging, "overlap", one_by_one)
+    boxes = list(crowd(0, count=400, spread=2000.0))
+    calls = []
+    judged = merging._Places._inner
+    monkeypatch.setattr(merging._Places, "_inner", lambda *asked: calls.append(1) or judged(*asked))
+    assert len(merged(boxes, limits, never)) > 200
+    assert len(calls) <= 2 * len(boxes)
 
 
 class _Embedder:

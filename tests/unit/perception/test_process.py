@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import pickle
+import struct
 import subprocess
 import sys
 import textwrap
 import threading
 import time
 from dataclasses import replace
+from multiprocessing import Pipe
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +22,13 @@ from consent_edit.errors import CheckFailed
 from consent_edit.intake.canonical import CanonicalImage
 from consent_edit.perception.answers import restored
 from consent_edit.perception.checks import Checks, must_embed
+from consent_edit.perception.child import Child
 from consent_edit.perception.failures import IMAGE_ORDER
 from consent_edit.perception.models.lock import ModelLock, SelfTest
 from consent_edit.perception.models.store import ModelStore
 from consent_edit.perception.observation import Box, FaceObservation, Origin
 from consent_edit.perception.process import Deadlines, PerceptionProcess
-from consent_edit.perception.worker import Worker
+from consent_edit.perception.worker import Worker, told
 from consent_edit.thresholds import load_thresholds
 from consent_edit.vocabulary import (
     CheckName,
@@ -356,3 +359,48 @@ def test_a_child_that_asks_for_too_much_memory_fails_and_is_named():
     with PerceptionProcess(ModelStore([]), build=greedy, memory=2 << 30) as perception:
         runs = {run.name: run.outcome for run in perception.observe_image(IMAGE).checks}
         assert runs[CheckName.FACE_DETECTION] is CheckOutcome.RAN
+
+
+@pytest.fixture
+def ends():
+    """The host's side of a pipe as it holds a child, and the child's end of it."""
+    child = object.__new__(Child)
+    child._pipe, theirs = Pipe()
+    child._kill = lambda: None
+    with child._pipe, theirs:
+        yield child, theirs
+
+
+def test_pixels_reach_the_child_as_they_are_and_nothing_can_write_them(ends):
+    """They come behind the question, byte by byte those of the picture; small arrays come within it."""
+    child, theirs = ends
+    rows = np.arange(15, dtype=np.float32).reshape(5, 3).T
+    image = CanonicalImage.of(np.random.default_rng(0).integers(0, 256, (180, 160, 3), dtype=np.uint8))
+    child.tell(("observe_image", (image, rows)), 5.0)
+    question, (arrived, small) = told(theirs)
+    assert question == "observe_image"
+    assert arrived.digest == image.digest
+    assert np.array_equal(arrived.pixels, image.pixels)
+    assert not arrived.pixels.flags.writeable
+    assert np.array_equal(small, rows)
+    child.tell(image, 5.0)
+    assert len(theirs.recv_bytes()) < 1000
+    assert theirs.recv_bytes() == image.pixels.tobytes()
+
+
+def test_attack_a_stream_that_never_pauses_has_a_deadline(ends):
+    """What is there to be read does not put the end off: after it nothing is read any more."""
+    child, theirs = ends
+    theirs.send_bytes(pickle.dumps(("ready",), protocol=4))
+    with pytest.raises(TimeoutError):
+        child.hear(0.0)
+    assert child.hear(5.0) == ("ready",)
+
+
+@pytest.mark.parametrize("length", [-1, -1000, -(2**31)])
+def test_attack_a_message_without_a_length_is_none(length, ends):
+    """Nor one longer than anything that a check answers."""
+    child, theirs = ends
+    os.write(theirs.fileno(), struct.pack("!i", length) + b"x" * 64)
+    with pytest.raises(EOFError):
+        child.hear(5.0)

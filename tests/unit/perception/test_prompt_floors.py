@@ -26,12 +26,12 @@ def reader() -> PromptReader:
 @pytest.mark.parametrize(
     ("name", "caught", "refused", "names"),
     [
-        ("prompts/aside/everyday", 0, 6, 0),
-        ("prompts/aside/exposing", 222, 0, 0),
-        ("prompts/aside/hard", 0, 27, 0),
+        ("prompts/aside/everyday", 0, 3, 0),
+        ("prompts/aside/exposing", 221, 0, 0),
+        ("prompts/aside/hard", 0, 29, 0),
         ("prompts/aside/disguised", 56, 0, 0),
-        ("prompts_obfuscated", 183, 3, 0),
-        ("prompts_unseen_obfuscated", 213, 24, 0),
+        ("prompts_obfuscated", 183, 4, 0),
+        ("prompts_unseen_obfuscated", 214, 22, 0),
     ],
 )
 def test_the_measured_figures_hold(

@@ -96,24 +96,40 @@ def strongest(found: Found, limits: Thresholds) -> NDArray[np.intp]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Places:
-    """Where boxes lie, one row a box.
+    """Where boxes lie, one row a box: a crowd has thousands, and each is held against all before it.
 
     Attributes:
         corners: float32 (n, 2, 2).
+        areas: float32 (n,): of the boxes.
+        sides: float64 (n,): their larger sides.
+        centres: float32 (n, 2): the middles of the boxes.
         middles: float32 (n, 2): the middle of the five points.
         spreads: float32 (n,): root mean square distance of the points from it.
     """
 
     corners: NDArray[np.float32]
+    areas: NDArray[np.float32]
+    sides: NDArray[np.float64]
+    centres: NDArray[np.float32]
     middles: NDArray[np.float32]
     spreads: NDArray[np.float32]
 
     @classmethod
     def of(cls, boxes: Sequence[Candidate]) -> _Places:
+        """The places of at least one box."""
+        corners = np.stack([one.corners for one in boxes])
         points = np.stack([one.landmarks for one in boxes])
+        sizes = corners[:, 1] - corners[:, 0]
         middles = points.mean(axis=1)
         distances = ((points - middles[:, None]) ** 2).sum(axis=2).mean(axis=1)
-        return cls(np.stack([one.corners for one in boxes]), middles, np.maximum(np.sqrt(distances), 1e-6))
+        return cls(
+            corners=corners,
+            areas=sizes.prod(axis=1),
+            sides=sizes.max(axis=1).astype(np.float64),
+            centres=corners.mean(axis=1),
+            middles=middles,
+            spreads=np.maximum(np.sqrt(distances), 1e-6),
+        )
 
     def coinciding(self, rows: NDArray[np.intp], row: int, limits: Thresholds) -> NDArray[np.bool_]:
         """Which of some rows practically lie on one row: the same face whoever it is.
@@ -121,10 +137,8 @@ class _Places:
         Judged by the boxes, or by the middle and the spread of the five points: families draw their boxes
         differently, and a turned view may read an upright face upside down.
         """
-        box, others = self.corners[row], self.corners[rows]
-        low, high = np.maximum(others[:, 0], box[0]), np.minimum(others[:, 1], box[1])
-        inner = np.clip(high - low, 0, None).prod(axis=1)
-        both = (others[:, 1] - others[:, 0]).prod(axis=1) + (box[1] - box[0]).prod() - inner
+        inner = self._inner(rows, row)
+        both = self.areas[rows] + self.areas[row] - inner
         large = np.maximum(self.spreads[rows], self.spreads[row])
         small = np.minimum(self.spreads[rows], self.spreads[row])
         offset = self.middles[rows] - self.middles[row]
@@ -133,6 +147,27 @@ class _Places:
         covering = inner > limits.face_coincide_overlap * np.maximum(both, 1e-9)
         return np.asarray(covering | (near & alike), dtype=np.bool_)
 
+    def sharing(self, rows: NDArray[np.intp], row: int, limits: Thresholds) -> NDArray[np.bool_]:
+        """Which of some rows may show the face of one row: of similar size, and overlapping or near centres.
+
+        A small face inside a large one is never the same: a victim must not vanish inside a consenting face.
+        """
+        large = np.maximum(self.sides[rows], self.sides[row])
+        small = np.minimum(self.sides[rows], self.sides[row])
+        alike = large < limits.face_merge_size_ratio * np.maximum(small, 1e-6)
+        inner = self._inner(rows, row).astype(np.float64)
+        both = (self.areas[rows] + self.areas[row]).astype(np.float64) - inner
+        covering = inner / np.where(both > 0, both, np.inf) > limits.face_merge_overlap
+        offset = self.centres[rows] - self.centres[row]
+        near = np.hypot(offset[:, 0], offset[:, 1]) < limits.face_merge_offset * large
+        return np.asarray(alike & (covering | near), dtype=np.bool_)
+
+    def _inner(self, rows: NDArray[np.intp], row: int) -> NDArray[np.float32]:
+        """Area that each of some boxes shares with one."""
+        low = np.maximum(self.corners[rows, 0], self.corners[row, 0])
+        high = np.minimum(self.corners[rows, 1], self.corners[row, 1])
+        return np.asarray(np.clip(high - low, 0, None).prod(axis=1), dtype=np.float32)
+
 
 def coincide(a: Candidate, b: Candidate, limits: Thresholds) -> bool:
     """Whether two boxes practically lie on each other."""
@@ -140,17 +175,8 @@ def coincide(a: Candidate, b: Candidate, limits: Thresholds) -> bool:
 
 
 def same_place(a: Candidate, b: Candidate, limits: Thresholds) -> bool:
-    """Whether two boxes may show one face: of similar size, and overlapping or with near centres.
-
-    A small face inside a large one is never the same: a victim must not vanish inside a consenting face.
-    """
-    large, small = max(a.side, b.side), min(a.side, b.side)
-    if large >= limits.face_merge_size_ratio * max(small, 1e-6):
-        return False
-    if overlap(a.corners, b.corners) > limits.face_merge_overlap:
-        return True
-    offset = float(np.hypot(*(a.corners.mean(axis=0) - b.corners.mean(axis=0))))
-    return offset < limits.face_merge_offset * large
+    """Whether two boxes may show one face: of similar size, and overlapping or with near centres."""
+    return bool(_Places.of((a, b)).sharing(np.array([0]), 1, limits)[0])
 
 
 def merged(
@@ -172,13 +198,17 @@ def merged(
         Groups, strongest first; in each the best ranked box first.
     """
     groups = _coinciding_groups(sorted(found, key=lambda item: -item.rank), limits)
+    if not groups:
+        return []
+    groups.sort(key=lambda each: -_strength(each))
+    places = _Places.of([group[0] for group in groups])
+    firsts = np.empty(len(groups), dtype=np.intp)
     faces: list[list[Candidate]] = []
-    for group in sorted(groups, key=lambda each: -_strength(each)):
-        home = next(
-            (face for face in faces if same_place(face[0], group[0], limits) and same_person(face, group)),
-            None,
-        )
+    for row, group in enumerate(groups):
+        near = np.flatnonzero(places.sharing(firsts[: len(faces)], row, limits)).tolist()
+        home = next((faces[at] for at in near if same_person(faces[at], group)), None)
         if home is None:
+            firsts[len(faces)] = row
             faces.append(group)
         else:
             home += group

@@ -43,7 +43,16 @@ from consent_edit.perception.prompt.heads import OPERATION_ORDER
 from consent_edit.perception.prompt.normalise import normalise
 from consent_edit.perception.prompt.sentences_second import SECOND_ROLE
 from consent_edit.perception.prompt.transformer import HEADS, Layer, Weighted
-from consent_edit.perception.prompt.tuned import ANSWERS, FIRST_TUNED, TUNED_ROLE, WIDTH, Tuned, pack, unpack
+from consent_edit.perception.prompt.tuned import (
+    ANSWERS,
+    FIRST_TUNED,
+    LAYERS,
+    TUNED_ROLE,
+    WIDTH,
+    Tuned,
+    pack,
+    unpack,
+)
 from consent_edit.vocabulary import Intent
 
 OUT = Path(__file__).resolve().parents[1] / "consent_edit" / "perception" / "weights" / "prompt_layers.npz"
@@ -149,7 +158,7 @@ def below(encoder: E5, texts: list[str]) -> list[Tensor]:
     """What the layers that stay make of each text, half precision, the longest texts cut at 64 pieces."""
     found: list[Tensor] = []
     for start in range(0, len(texts), 32):
-        x, spans = encoder.below(texts[start : start + 32], FIRST_TUNED)
+        x, spans = encoder.below(texts[start : start + 32])
         found += [torch.from_numpy(x[span][:LONGEST].astype(np.float16)) for span in spans]
     return found
 
@@ -250,7 +259,7 @@ def main() -> None:
     parser.add_argument("--others", type=int, default=25_000)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    encoder = E5(ModelStore().load(SECOND_ROLE).data)
+    data = ModelStore().load(SECOND_ROLE).data
     phrases = training_phrases()
     if args.new:
         phrases = beside(phrases, args.new, args.others)
@@ -258,8 +267,8 @@ def main() -> None:
         None if args.start is None else unpack(ModelFile(TUNED_ROLE, args.start, "", args.start.read_bytes()))
     )
     print(f"{len(phrases)} phrases", file=sys.stderr)
-    rows = below(encoder, [p.text for p in phrases])
-    first = encoder.layers[FIRST_TUNED:] if start is None else start.layers
+    rows = below(E5(data, FIRST_TUNED), [p.text for p in phrases])
+    first = E5(data, LAYERS).layers[FIRST_TUNED:] if start is None else start.layers
     heads = None if start is None else start.heads
     for trained in train(first, heads, rows, Goals(phrases), args.rounds, args.rate):
         np.savez(args.out, **pack(trained))

@@ -29,15 +29,16 @@ class E5:
 
     Args:
         data: The file.
+        depth: How many of its twelve layers are unpacked, from the lowest.
 
     Attributes:
-        layers: All twelve, as the carrier has them.
+        layers: These, as the carrier has them.
 
     Raises:
         ValueError, KeyError, struct.error: the file is not this network.
     """
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, depth: int) -> None:
         head = _HEADER.unpack_from(data, 0)
         magic, width, layers, heads, block = head[0], head[2], head[3], head[4], head[10]
         if magic != b"E5S1" or (width, layers, heads, block) != (WIDTH, LAYERS, HEADS, _BLOCK):
@@ -54,14 +55,13 @@ class E5:
         kind = _floats(data, parts["emb.type"], width)
         self._positions = _floats(data, parts["emb.pos"], head[7] * width).reshape(-1, width) + kind
         self._first_norm = _pair(data, parts, "emb.ln", width)
-        self.layers = [_layer(data, parts, number, width, head[5]) for number in range(layers)]
+        self.layers = [_layer(data, parts, number, width, head[5]) for number in range(depth)]
 
-    def below(self, texts: Sequence[str], depth: int) -> tuple[Weights, list[slice]]:
-        """What the first layers make of some texts, side by side: weights are read once for all of them.
+    def below(self, texts: Sequence[str]) -> tuple[Weights, list[slice]]:
+        """What the layers make of some texts, side by side: weights are read once for all of them.
 
         Args:
             texts: At least one; of a longer one only the first 510 pieces count.
-            depth: How many layers.
 
         Returns:
             float32 (pieces of all texts, 384), and where each text lies in it.
@@ -73,7 +73,7 @@ class E5:
         x = _unpacked(self._word_blocks[numbers])
         x += np.concatenate([self._positions[: span.stop - span.start] for span in spans])
         x = normed(x, self._first_norm)
-        for layer in self.layers[:depth]:
+        for layer in self.layers:
             x = layer.run(x, spans)
         return x, spans
 

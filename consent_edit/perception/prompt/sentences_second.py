@@ -47,7 +47,7 @@ class SecondSentenceEncoder:
         self.weights: ModelFile = own.load(SECOND_ROLE)
         self.tuned: ModelFile = own.load(TUNED_ROLE)
         try:
-            self._below = E5(self.weights.data)
+            self._below = E5(self.weights.data, FIRST_TUNED)
         except (ValueError, KeyError, struct.error) as error:
             raise ModelUnavailable(
                 f"the second sentence encoder cannot be read ({type(error).__name__})",
@@ -77,7 +77,7 @@ class SecondSentenceEncoder:
         return answers
 
     def _several(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        x, spans = self._below.below(texts, FIRST_TUNED)
+        x, spans = self._below.below(texts)
         for layer in self._above.layers:
             x = layer.run(x, spans)
         means = np.stack([x[span].mean(axis=0, dtype=np.float64) for span in spans])

@@ -41,6 +41,14 @@ SETTINGS: Final[Mapping[str, Check]] = MappingProxyType(
 """A setting means the same wherever it occurs. The ranges are wide: they keep out what no run can mean,
 such as no number, an endless run or a size past memory; what an edit does is judged by its pixels."""
 
+EDITED: Final[Mapping[str, Role]] = MappingProxyType({"image": Role.EDITED})
+MASKED: Final[Mapping[str, Role]] = MappingProxyType({**EDITED, "mask_image": Role.MASK})
+
+PROMPTS: Final = ("prompt", "negative_prompt")
+"""The words of most families: what to do, and what to steer from."""
+
+MEGAPIXEL: Final = 1024 * 1024
+
 SIZES: Final[Mapping[str, Measure]] = MappingProxyType({"height": Measure.HEIGHT, "width": Measure.WIDTH})
 """Size arguments of most families; given from the picture, so that a place means the same in both."""
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from consent_edit.pipelines.families.arguments import FIXED, IP_ADAPTER, SIZES, settings
+from consent_edit.pipelines.families.arguments import EDITED, FIXED, IP_ADAPTER, PROMPTS, SIZES, settings
 from consent_edit.pipelines.families.family import Family, Role, Sizing
 
 _CONTROL: Final = "diffusers.pipelines.controlnet.pipeline_controlnet"
-_STEERED: Final = {"image": Role.EDITED, "control_image": Role.CONTROL, **IP_ADAPTER}
+_STEERED: Final = {**EDITED, "control_image": Role.CONTROL, **IP_ADAPTER}
 _MASKED: Final = {**_STEERED, "mask_image": Role.MASK}
-_TEXTS: Final = ("prompt", "negative_prompt")
 _CONTROLLED: Final = ("controlnet_conditioning_scale", "control_guidance_start", "control_guidance_end")
 _COMMON: Final = settings("strength", "guidance_scale", "eta", "clip_skip", "guess_mode", *_CONTROLLED)
 _XL_INPAINT: Final = {
@@ -36,7 +35,7 @@ def _waiting(name: str, path: str, *, masked: bool = False, xl: bool = False) ->
         class_path=f"{_CONTROL}_{path}",
         pictures=_MASKED if masked else _STEERED,
         optional=frozenset(IP_ADAPTER),
-        text_arguments=_TEXTS,
+        text_arguments=PROMPTS,
         allowed=(_XL_INPAINT if masked else _XL) if xl else _COMMON,
         fixed=FIXED,
         sizing=Sizing(8, SIZES),
@@ -52,7 +51,7 @@ SD3_CONTROLNET_INPAINT: Final = Family(
     # what it calls its control picture is the picture repainted
     pictures={"control_image": Role.EDITED, "control_mask": Role.MASK, **IP_ADAPTER},
     optional=frozenset(IP_ADAPTER),
-    text_arguments=_TEXTS,
+    text_arguments=PROMPTS,
     allowed=settings("guidance_scale", "clip_skip", "max_sequence_length", *_CONTROLLED),
     fixed=FIXED,
     sizing=Sizing(16, SIZES),

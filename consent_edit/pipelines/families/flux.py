@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from consent_edit.pipelines.families.arguments import FIXED, IP_ADAPTERS, SIZES, settings
+from consent_edit.pipelines.families.arguments import (
+    EDITED,
+    FIXED,
+    IP_ADAPTERS,
+    MASKED,
+    PROMPTS,
+    SIZES,
+    settings,
+)
 from consent_edit.pipelines.families.family import Family, Measure, Role, Sizing
 
 _FLUX: Final = "diffusers.pipelines.flux.pipeline_flux"
-_EDITED: Final = {"image": Role.EDITED}
-_MASKED: Final = {"image": Role.EDITED, "mask_image": Role.MASK}
 _REFERENCE: Final = {"image_reference": Role.REFERENCE}
-_TEXTS: Final = ("prompt", "negative_prompt")
 _COMMON: Final = settings("guidance_scale", "true_cfg_scale", "max_sequence_length")
 
 _KONTEXT_SIZE: Final = Sizing(16, {**SIZES, "max_area": Measure.AREA})
@@ -21,9 +26,9 @@ _KONTEXT_FIXED: Final = {**FIXED, "_auto_resize": False}
 FLUX_IMG2IMG: Final = Family(
     name="flux-img2img",
     class_path=f"{_FLUX}_img2img:FluxImg2ImgPipeline",
-    pictures={**_EDITED, **IP_ADAPTERS},
+    pictures={**EDITED, **IP_ADAPTERS},
     optional=frozenset(IP_ADAPTERS),
-    text_arguments=_TEXTS,
+    text_arguments=PROMPTS,
     allowed={**_COMMON, **settings("strength")},
     fixed=FIXED,
     sizing=Sizing(16, SIZES),
@@ -32,9 +37,9 @@ FLUX_IMG2IMG: Final = Family(
 FLUX_INPAINT: Final = Family(
     name="flux-inpaint",
     class_path=f"{_FLUX}_inpaint:FluxInpaintPipeline",
-    pictures={**_MASKED, **IP_ADAPTERS},
+    pictures={**MASKED, **IP_ADAPTERS},
     optional=frozenset(IP_ADAPTERS),
-    text_arguments=_TEXTS,
+    text_arguments=PROMPTS,
     allowed={**_COMMON, **settings("strength")},
     fixed=FIXED,
     sizing=Sizing(16, SIZES),
@@ -43,7 +48,7 @@ FLUX_INPAINT: Final = Family(
 FLUX_FILL: Final = Family(
     name="flux-fill",
     class_path=f"{_FLUX}_fill:FluxFillPipeline",
-    pictures=_MASKED,
+    pictures=MASKED,
     text_arguments=("prompt",),
     allowed=settings("strength", "guidance_scale", "max_sequence_length"),
     fixed=FIXED,
@@ -53,9 +58,9 @@ FLUX_FILL: Final = Family(
 FLUX_KONTEXT: Final = Family(
     name="flux-kontext",
     class_path=f"{_FLUX}_kontext:FluxKontextPipeline",
-    pictures={**_EDITED, **IP_ADAPTERS},
+    pictures={**EDITED, **IP_ADAPTERS},
     optional=frozenset(IP_ADAPTERS),
-    text_arguments=_TEXTS,
+    text_arguments=PROMPTS,
     allowed=_COMMON,
     fixed=_KONTEXT_FIXED,
     sizing=_KONTEXT_SIZE,
@@ -64,9 +69,9 @@ FLUX_KONTEXT: Final = Family(
 FLUX_KONTEXT_INPAINT: Final = Family(
     name="flux-kontext-inpaint",
     class_path=f"{_FLUX}_kontext_inpaint:FluxKontextInpaintPipeline",
-    pictures={**_MASKED, **_REFERENCE, **IP_ADAPTERS},
+    pictures={**MASKED, **_REFERENCE, **IP_ADAPTERS},
     optional=frozenset({*_REFERENCE, *IP_ADAPTERS}),
-    text_arguments=_TEXTS,
+    text_arguments=PROMPTS,
     allowed={**_COMMON, **settings("strength")},
     fixed=_KONTEXT_FIXED,
     sizing=_KONTEXT_SIZE,

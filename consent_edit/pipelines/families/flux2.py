@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from consent_edit.pipelines.families.arguments import FIXED, SIZES, settings
+from consent_edit.pipelines.families.arguments import EDITED, FIXED, MASKED, MEGAPIXEL, SIZES, settings
 from consent_edit.pipelines.families.family import Family, Role, Sizing, Works
 
 _FLUX2: Final = "diffusers.pipelines.flux2.pipeline_flux2"
-_EDITED: Final = {"image": Role.EDITED}
 _COMMON: Final = settings("guidance_scale", "max_sequence_length")
-_MEGAPIXEL: Final = 1024 * 1024
 
 FLUX2_EDIT: Final = Family(
     name="flux2",
     class_path=f"{_FLUX2}:Flux2Pipeline",
-    pictures=_EDITED,
+    pictures=EDITED,
     text_arguments=("prompt",),
     allowed=_COMMON,
     fixed=FIXED,
@@ -25,7 +23,7 @@ FLUX2_EDIT: Final = Family(
 FLUX2_KLEIN: Final = Family(
     name="flux2-klein",
     class_path=f"{_FLUX2}_klein:Flux2KleinPipeline",
-    pictures=_EDITED,
+    pictures=EDITED,
     text_arguments=("prompt",),
     allowed=_COMMON,
     fixed=FIXED,
@@ -35,7 +33,7 @@ FLUX2_KLEIN: Final = Family(
 FLUX2_KLEIN_KV: Final = Family(
     name="flux2-klein-kv",
     class_path=f"{_FLUX2}_klein_kv:Flux2KleinKVPipeline",
-    pictures=_EDITED,
+    pictures=EDITED,
     text_arguments=("prompt",),
     allowed=settings("max_sequence_length"),
     fixed=FIXED,
@@ -45,12 +43,12 @@ FLUX2_KLEIN_KV: Final = Family(
 FLUX2_KLEIN_INPAINT: Final = Family(
     name="flux2-klein-inpaint",
     class_path=f"{_FLUX2}_klein_inpaint:Flux2KleinInpaintPipeline",
-    pictures={"image": Role.EDITED, "mask_image": Role.MASK, "image_reference": Role.REFERENCE},
+    pictures={**MASKED, "image_reference": Role.REFERENCE},
     optional=frozenset({"image_reference"}),
     text_arguments=("prompt",),
     allowed={**_COMMON, **settings("strength")},
     fixed=FIXED,
-    sizing=Sizing(16, SIZES, Works.AT_MOST, _MEGAPIXEL),
+    sizing=Sizing(16, SIZES, Works.AT_MOST, MEGAPIXEL),
 )
 
 FLUX2: Final = (FLUX2_EDIT, FLUX2_KLEIN, FLUX2_KLEIN_KV, FLUX2_KLEIN_INPAINT)

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from typing import Final
 
-from consent_edit.pipelines.families.arguments import FIXED, SIZES, settings
-from consent_edit.pipelines.families.family import Family, Role, Sizing, Works
+from consent_edit.pipelines.families.arguments import (
+    EDITED,
+    FIXED,
+    MASKED,
+    MEGAPIXEL,
+    PROMPTS,
+    SIZES,
+    settings,
+)
+from consent_edit.pipelines.families.family import Family, Sizing, Works
 
 _QWEN: Final = "diffusers.pipelines.qwenimage.pipeline_qwenimage"
-_EDITED: Final = {"image": Role.EDITED}
-_MASKED: Final = {"image": Role.EDITED, "mask_image": Role.MASK}
-_TEXTS: Final = ("prompt", "negative_prompt")
 _COMMON: Final = settings("true_cfg_scale", "guidance_scale", "max_sequence_length")
-_MEGAPIXEL: Final = 1024 * 1024
 
 QWEN_EDIT: Final = Family(
     name="qwen-image-edit",
     class_path=f"{_QWEN}_edit:QwenImageEditPipeline",
-    pictures=_EDITED,
-    text_arguments=_TEXTS,
+    pictures=EDITED,
+    text_arguments=PROMPTS,
     allowed=_COMMON,
     fixed=FIXED,
     sizing=Sizing(16, SIZES),
@@ -27,8 +31,8 @@ QWEN_EDIT: Final = Family(
 QWEN_EDIT_PLUS: Final = Family(
     name="qwen-image-edit-plus",
     class_path=f"{_QWEN}_edit_plus:QwenImageEditPlusPipeline",
-    pictures=_EDITED,
-    text_arguments=_TEXTS,
+    pictures=EDITED,
+    text_arguments=PROMPTS,
     allowed=_COMMON,
     fixed=FIXED,
     sizing=Sizing(16, SIZES),
@@ -37,18 +41,18 @@ QWEN_EDIT_PLUS: Final = Family(
 QWEN_EDIT_INPAINT: Final = Family(
     name="qwen-image-edit-inpaint",
     class_path=f"{_QWEN}_edit_inpaint:QwenImageEditInpaintPipeline",
-    pictures=_MASKED,
-    text_arguments=_TEXTS,
+    pictures=MASKED,
+    text_arguments=PROMPTS,
     allowed={**_COMMON, **settings("strength")},
     fixed=FIXED,
-    sizing=Sizing(32, SIZES, Works.ABOUT, _MEGAPIXEL),  # it takes height and width and goes by neither
+    sizing=Sizing(32, SIZES, Works.ABOUT, MEGAPIXEL),  # it takes height and width and goes by neither
 )
 
 QWEN_IMG2IMG: Final = Family(
     name="qwen-image-img2img",
     class_path=f"{_QWEN}_img2img:QwenImageImg2ImgPipeline",
-    pictures=_EDITED,
-    text_arguments=_TEXTS,
+    pictures=EDITED,
+    text_arguments=PROMPTS,
     allowed={**_COMMON, **settings("strength")},
     fixed=FIXED,
     sizing=Sizing(16, SIZES),
@@ -57,8 +61,8 @@ QWEN_IMG2IMG: Final = Family(
 QWEN_INPAINT: Final = Family(
     name="qwen-image-inpaint",
     class_path=f"{_QWEN}_inpaint:QwenImageInpaintPipeline",
-    pictures=_MASKED,
-    text_arguments=_TEXTS,
+    pictures=MASKED,
+    text_arguments=PROMPTS,
     allowed={**_COMMON, **settings("strength")},
     fixed=FIXED,
     sizing=Sizing(16, SIZES),

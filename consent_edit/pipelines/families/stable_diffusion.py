@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from typing import Final
 
-from consent_edit.pipelines.families.arguments import FIXED, IP_ADAPTER, SIZES, settings
-from consent_edit.pipelines.families.family import Family, Role, Sizing
+from consent_edit.pipelines.families.arguments import (
+    EDITED,
+    FIXED,
+    IP_ADAPTER,
+    MASKED,
+    PROMPTS,
+    SIZES,
+    settings,
+)
+from consent_edit.pipelines.families.family import Family, Sizing
 
 _SD: Final = "diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion"
 _XL: Final = "diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl"
 _SD3: Final = "diffusers.pipelines.stable_diffusion_3.pipeline_stable_diffusion_3"
 
-_EDITED: Final = {"image": Role.EDITED}
-_MASKED: Final = {"image": Role.EDITED, "mask_image": Role.MASK}
 _ADAPTED: Final = frozenset(IP_ADAPTER)
-_TEXTS: Final = ("prompt", "negative_prompt")
 
 _COMMON: Final = settings("guidance_scale", "eta")
 _XL_SIZES: Final = settings("original_size", "crops_coords_top_left", "target_size")
@@ -37,9 +42,9 @@ _SD3_COMMON: Final = settings("strength", "guidance_scale", "clip_skip", "max_se
 SD_IMG2IMG: Final = Family(
     name="sd-img2img",
     class_path=f"{_SD}_img2img:StableDiffusionImg2ImgPipeline",
-    pictures={**_EDITED, **IP_ADAPTER},
+    pictures={**EDITED, **IP_ADAPTER},
     optional=_ADAPTED,
-    text_arguments=_TEXTS,
+    text_arguments=PROMPTS,
     allowed={**_COMMON, **settings("strength", "clip_skip")},
     fixed=FIXED,
     sizing=Sizing(8),
@@ -48,9 +53,9 @@ SD_IMG2IMG: Final = Family(
 INPAINT: Final = Family(
     name="sd-inpaint",
     class_path=f"{_SD}_inpaint:StableDiffusionInpaintPipeline",
-    pictures={**_MASKED, **IP_ADAPTER},
+    pictures={**MASKED, **IP_ADAPTER},
     optional=_ADAPTED,
-    text_arguments=_TEXTS,
+    text_arguments=PROMPTS,
     allowed={**_COMMON, **settings("strength", "clip_skip")},
     fixed=FIXED,
     sizing=Sizing(8, SIZES),
@@ -59,9 +64,9 @@ INPAINT: Final = Family(
 INSTRUCT_PIX2PIX: Final = Family(
     name="instruct-pix2pix",
     class_path=f"{_SD}_instruct_pix2pix:StableDiffusionInstructPix2PixPipeline",
-    pictures={**_EDITED, **IP_ADAPTER},
+    pictures={**EDITED, **IP_ADAPTER},
     optional=_ADAPTED,
-    text_arguments=_TEXTS,
+    text_arguments=PROMPTS,
     allowed={**_COMMON, **settings("image_guidance_scale")},
     fixed=FIXED,
     sizing=Sizing(8),
@@ -70,9 +75,9 @@ INSTRUCT_PIX2PIX: Final = Family(
 SDXL_IMG2IMG: Final = Family(
     name="sdxl-img2img",
     class_path=f"{_XL}_img2img:StableDiffusionXLImg2ImgPipeline",
-    pictures={**_EDITED, **IP_ADAPTER},
+    pictures={**EDITED, **IP_ADAPTER},
     optional=_ADAPTED,
-    text_arguments=_TEXTS,
+    text_arguments=PROMPTS,
     allowed=_XL_COMMON,
     fixed=FIXED,
     sizing=Sizing(8),
@@ -81,9 +86,9 @@ SDXL_IMG2IMG: Final = Family(
 SDXL_INPAINT: Final = Family(
     name="sdxl-inpaint",
     class_path=f"{_XL}_inpaint:StableDiffusionXLInpaintPipeline",
-    pictures={**_MASKED, **IP_ADAPTER},
+    pictures={**MASKED, **IP_ADAPTER},
     optional=_ADAPTED,
-    text_arguments=_TEXTS,
+    text_arguments=PROMPTS,
     allowed=_XL_COMMON,
     fixed=FIXED,
     sizing=Sizing(8, SIZES),
@@ -92,8 +97,8 @@ SDXL_INPAINT: Final = Family(
 SDXL_INSTRUCT_PIX2PIX: Final = Family(
     name="sdxl-instruct-pix2pix",
     class_path=f"{_XL}_instruct_pix2pix:StableDiffusionXLInstructPix2PixPipeline",
-    pictures=_EDITED,
-    text_arguments=_TEXTS,
+    pictures=EDITED,
+    text_arguments=PROMPTS,
     allowed={**_COMMON, **_XL_SIZES, **settings("image_guidance_scale", "guidance_rescale")},
     fixed=FIXED,
     sizing=Sizing(8, SIZES),
@@ -102,9 +107,9 @@ SDXL_INSTRUCT_PIX2PIX: Final = Family(
 SD3_IMG2IMG: Final = Family(
     name="sd3-img2img",
     class_path=f"{_SD3}_img2img:StableDiffusion3Img2ImgPipeline",
-    pictures={**_EDITED, **IP_ADAPTER},
+    pictures={**EDITED, **IP_ADAPTER},
     optional=_ADAPTED,
-    text_arguments=_TEXTS,
+    text_arguments=PROMPTS,
     allowed=_SD3_COMMON,
     fixed=FIXED,
     sizing=Sizing(16, SIZES),
@@ -113,9 +118,9 @@ SD3_IMG2IMG: Final = Family(
 SD3_INPAINT: Final = Family(
     name="sd3-inpaint",
     class_path=f"{_SD3}_inpaint:StableDiffusion3InpaintPipeline",
-    pictures={**_MASKED, **IP_ADAPTER},
+    pictures={**MASKED, **IP_ADAPTER},
     optional=_ADAPTED,
-    text_arguments=_TEXTS,
+    text_arguments=PROMPTS,
     allowed=_SD3_COMMON,
     fixed=FIXED,
     sizing=Sizing(16, SIZES),

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from consent_edit.pipelines.families.arguments import FIXED, SIZES, settings
-from consent_edit.pipelines.families.family import Family, Role, Sizing
+from consent_edit.pipelines.families.arguments import EDITED, FIXED, MASKED, PROMPTS, SIZES, settings
+from consent_edit.pipelines.families.family import Family, Sizing
 
 _Z: Final = "diffusers.pipelines.z_image.pipeline_z_image"
-_TEXTS: Final = ("prompt", "negative_prompt")
 _COMMON: Final = settings(
     "strength", "guidance_scale", "cfg_normalization", "cfg_truncation", "max_sequence_length"
 )
@@ -16,8 +15,8 @@ _COMMON: Final = settings(
 Z_IMG2IMG: Final = Family(
     name="z-image-img2img",
     class_path=f"{_Z}_img2img:ZImageImg2ImgPipeline",
-    pictures={"image": Role.EDITED},
-    text_arguments=_TEXTS,
+    pictures=EDITED,
+    text_arguments=PROMPTS,
     allowed=_COMMON,
     fixed=FIXED,
     sizing=Sizing(16, SIZES),
@@ -26,8 +25,8 @@ Z_IMG2IMG: Final = Family(
 Z_INPAINT: Final = Family(
     name="z-image-inpaint",
     class_path=f"{_Z}_inpaint:ZImageInpaintPipeline",
-    pictures={"image": Role.EDITED, "mask_image": Role.MASK},
-    text_arguments=_TEXTS,
+    pictures=MASKED,
+    text_arguments=PROMPTS,
     allowed=_COMMON,
     fixed=FIXED,
     sizing=Sizing(16, SIZES),

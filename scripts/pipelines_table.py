@@ -19,7 +19,7 @@ from pathlib import Path
 import diffusers
 from diffusers import DiffusionPipeline
 
-from consent_edit.pipelines.families import FAMILIES, Family
+from consent_edit.pipelines.families import FAMILIES, Family, Role
 from consent_edit.pipelines.families.arguments import REFUSED
 from consent_edit.pipelines.families.refused import MODULAR, REFUSED_CLASSES, UNKNOWN
 
@@ -35,14 +35,18 @@ class of diffusers stands in no list, or when an argument of a listed class is i
 
 A class is known by its exact identity: a subclass is refused. Every argument of a class is in one group:
 
-- **pictures**, each with its role. The *edited* picture and its *mask* are taken in, looked at and judged;
-  a *control* or *reference* picture cannot be judged yet, and is refused when given. Pictures are Pillow
-  pictures or files, never tensors, arrays or lists: a tensor may be latents.
+- **pictures**, each with its role. All are taken in, looked at and judged alike: whoever is shown in a
+  *control* picture, which steers the edit, or in a *reference*, which it draws from, must consent as whoever
+  is shown in the picture *edited*, by a grant for that very photo. A reference may be left out. In an
+  `EditRequest` both stand in `pictures`, by the argument's name. Where an argument takes a list that begins
+  with the picture edited, those that follow it are references: `pictures={{"image": (one, two)}}`. Pictures
+  are Pillow pictures or files, never tensors or arrays: a tensor may be latents.
 - **words**: read before they are run. Markup of a text encoder, such as `[IMG]` or `<|im_end|>`, is refused
   in them.
 - **allowed**: taken with a value of its range.
 - **the wrapper's**: always given by it. `height`, `width` and the like are taken from the picture, so that a
-  place means the same before and after; a caller may only ask for the same.
+  place means the same before and after; a caller may only ask for the same. Control and reference
+  pictures may be of any size: the pipeline fits them.
 - **refused**: see below. `None` stands for an argument left out.
 
 Instead of diffusers' callbacks a run tells `progress(step, total)`, two numbers. The package's own
@@ -146,7 +150,7 @@ def _section(family: Family, kind: type) -> str:
     refused = [name for names in REFUSED.values() for name in sorted(names & has)]
     rows = [
         ("class", f"`{kind.__name__}`"),
-        ("pictures", ", ".join(f"`{name}` ({role.value})" for name, role in family.pictures.items())),
+        ("pictures", ", ".join(f"`{name}` ({_role(family, name)})" for name in family.pictures)),
         ("words", _code(family.text_arguments)),
         ("allowed", ", ".join(f"`{name}` ({check.says})" for name, check in sorted(family.allowed.items()))),
         ("the wrapper's", ", ".join(fixed)),
@@ -154,12 +158,13 @@ def _section(family: Family, kind: type) -> str:
         ("size", f"sides cut to multiples of {sizing.multiple}; worked on at {sizing.works.value}{area}"),
         ("watched at", _code(hook.value for hook in family.hooks)),
     ]
-    state = f"\nRefused for now: {family.waits}.\n" if family.waits else ""
-    return (
-        f"\n### {family.name}\n{state}\n| | |\n|---|---|\n"
-        + "\n".join(f"| {a} | {b} |" for a, b in rows)
-        + "\n"
-    )
+    return f"\n### {family.name}\n\n| | |\n|---|---|\n" + "\n".join(f"| {a} | {b} |" for a, b in rows) + "\n"
+
+
+def _role(family: Family, name: str) -> str:
+    role = family.pictures[name]
+    listed = "a list, the others references" if role is Role.EDITED else "one, or a list"
+    return f"{role.value}; {listed}" if name in family.several else role.value
 
 
 def _refused(kind: type) -> str:

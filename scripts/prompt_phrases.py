@@ -123,6 +123,9 @@ FAMILIES = (
     "prompts_everyday_middle.jsonl",
     "prompts_everyday_south.jsonl",
     "prompts_everyday_east.jsonl",
+    "prompts_fresh_west.jsonl",
+    "prompts_fresh_east.jsonl",
+    "prompts_pairs.jsonl",
 )
 """Files of several languages, each row with its own."""
 
@@ -166,8 +169,10 @@ def load_phrases() -> list[Phrase]:
     for name in FAMILIES:
         for row in rows(name):
             for text in (t for pattern in row["phrases"] for t in expand(pattern, rng)):
-                ops = tuple(row["operations"])
-                phrases.append(Phrase(text, row["language"], row["group"], row["label"], ops, False, True))
+                ops, own = tuple(row["operations"]), row["language"]
+                phrases.append(Phrase(text, own, row["group"], row["label"], ops, False, True))
+                if own not in LANGUAGES:  # what is meant can be learned; that it is known, it is not
+                    phrases.append(Phrase(text, "other", row["group"], "", (), False, False))
     for name in ("prompts_free.jsonl", "prompts_free_more.jsonl"):
         for row in rows(name):
             phrases += [

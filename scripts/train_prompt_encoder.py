@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from prompt_disguises import in_disguise
 from prompt_phrases import Phrase, load_phrases, variants
 from torch import Tensor, nn
 from torch.nn.functional import (
@@ -108,7 +109,8 @@ class Trained(nn.Module):
 
 
 def training_phrases() -> list[Phrase]:
-    """Every phrase once as the reader sees it, normalised; clauses of ordinary ones are ordinary too."""
+    """Every phrase once as the reader sees it, normalised, some in disguise as well; clauses of ordinary ones
+    are ordinary too."""
     rng = random.Random(SEED)
     known = [p for p in variants(load_phrases()) if p.for_intent]
     named = [p for p in known if p.named]
@@ -126,11 +128,12 @@ def training_phrases() -> list[Phrase]:
     seen: Counter[tuple[str, str]] = Counter()
     for p in phrases:
         seen[p.language, p.group] += 1
-    return [
+    few = [
         p
         for p in phrases
         if seen[p.language, p.group] <= MOST or rng.random() < MOST / seen[p.language, p.group]
     ]
+    return few + in_disguise(few)
 
 
 def batch_of(rows: list[Tensor]) -> tuple[Tensor, Tensor]:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from prompt_disguises import in_disguise
 from prompt_phrases import (
     OTHER_WORDS,
     WORDS,
@@ -144,6 +145,7 @@ def train(phrases: list[Phrase], embedded: Embedded) -> PromptHeads:
     """Fit every head on these phrases."""
     phrases = variants(phrases)
     known = [p for p in phrases if p.for_intent]
+    known += in_disguise(known)
     language = np.asarray(train_language(phrases), dtype=np.float32)
     return PromptHeads(train_first(known, embedded), language, known_words(phrases))
 
@@ -193,7 +195,8 @@ def _column(values: Iterable[bool]) -> Rows:
 
 def known_words(phrases: list[Phrase]) -> NDArray[np.uint32]:
     """Sorted hashes of every word of the known languages' phrases and everyday words, without names."""
-    words = {w for p in phrases if p.for_intent and not p.named for w in words_of(normalise(p.text))}
+    ours = [p for p in phrases if p.for_intent and p.language in LANGUAGES and not p.named]
+    words = {w for p in ours for w in words_of(normalise(p.text))}
     words |= {w for locale in WORDS.values() for word in everyday_words(locale) for w in words_of(word)}
     return np.unique(np.array([word_hash(word) for word in words], dtype=np.uint32))
 
@@ -284,7 +287,8 @@ def main() -> None:
     parser.add_argument("--no-report", action="store_true", help="only train on everything and write")
     args = parser.parse_args()
     phrases = load_phrases()
-    texts = sorted({p.text for p in variants(phrases) if p.for_intent})
+    known = [p for p in variants(phrases) if p.for_intent]
+    texts = sorted({p.text for p in (*known, *in_disguise(known))})
     print(f"{len(phrases)} phrases, {len(texts)} texts", file=sys.stderr)
     embedded = embed(texts, args.cache)
     figures: dict[str, object] = {}

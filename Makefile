@@ -10,7 +10,7 @@ DEMO_OUT ?= demo-out
 export OMP_NUM_THREADS ?= 1
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: demo test lint bench models clean
+.PHONY: demo test lint bench soak models clean
 
 demo: $(VENV)/.models
 	$(BIN)/consent-edit demo --out $(DEMO_OUT)
@@ -31,6 +31,9 @@ bench: $(VENV)/.models
 	$(BIN)/consent-edit bench prompts tests/data/prompts/aside/everyday.jsonl
 	$(BIN)/consent-edit bench consent
 	$(BIN)/consent-edit bench policy
+
+soak: $(VENV)/.models
+	$(BIN)/python tests/soak/soak_run.py --requests $${SOAK_REQUESTS:-10000}
 
 models: $(VENV)/.models
 

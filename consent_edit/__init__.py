@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from consent_edit import operator_folder
     from consent_edit.editor import ConsentEditor
     from consent_edit.operator import Operator
+    from consent_edit.pipelines.engine.client import EngineClient
+    from consent_edit.pipelines.engine.process import EngineProcess
+    from consent_edit.pipelines.engine.setup import EngineSetup
     from consent_edit.pipelines.guarded import GuardedPipeline, guard
 
 __version__ = "0.1.0"
@@ -34,6 +37,9 @@ __all__ = [
     "EditRefused",
     "EditRequest",
     "EditResult",
+    "EngineClient",
+    "EngineProcess",
+    "EngineSetup",
     "GuardedPipeline",
     "InputError",
     "Operation",
@@ -48,6 +54,9 @@ __all__ = [
 
 _LAZY = {
     "ConsentEditor": "consent_edit.editor",
+    "EngineClient": "consent_edit.pipelines.engine.client",
+    "EngineProcess": "consent_edit.pipelines.engine.process",
+    "EngineSetup": "consent_edit.pipelines.engine.setup",
     "GuardedPipeline": "consent_edit.pipelines.guarded",
     "Operator": "consent_edit.operator",
     "guard": "consent_edit.pipelines.guarded",

@@ -23,11 +23,14 @@ class Clearance:
     Attributes:
         snapshot: What was in force at admission.
         decision: The admitting decision.
+        decision_id: Name of the record that will end the edit.
     """
 
-    __slots__ = ("_call_digest", "_lock", "_released", "_spent", "decision", "snapshot")
+    __slots__ = ("_call_digest", "_lock", "_released", "_spent", "decision", "decision_id", "snapshot")
 
-    def __init__(self, seal: object, call_digest: str, snapshot: Snapshot, decision: Decision) -> None:
+    def __init__(
+        self, seal: object, call_digest: str, snapshot: Snapshot, decision: Decision, decision_id: str = ""
+    ) -> None:
         if seal is not SEAL:
             raise CheckFailed("a clearance comes from the gate alone", code="check.clearance-forged")
         self._call_digest = call_digest
@@ -36,6 +39,7 @@ class Clearance:
         self._released = False
         self.snapshot = snapshot
         self.decision = decision
+        self.decision_id = decision_id
 
     def spend(self, call_digest: str) -> None:
         """Use the clearance for the run it was given for.

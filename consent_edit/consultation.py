@@ -8,7 +8,7 @@ from consent_edit.consent.status.lists import StatusValue
 from consent_edit.consent.verify import ConsentQuery, ConsentResult, verify_presentation
 from consent_edit.errors import CheckFailed
 from consent_edit.operator import Operator, Snapshot
-from consent_edit.reception import Received
+from consent_edit.reception import FurtherPicture, Received
 from consent_edit.request import EditRequest
 from consent_edit.vocabulary import ConsentStatus, Operation
 
@@ -19,11 +19,14 @@ def read_consents(
     received: Received,
     operations: frozenset[Operation],
     *snapshots: Snapshot,
+    of: FurtherPicture | None = None,
 ) -> list[ConsentResult]:
-    """Verify every presentation under every snapshot, status and uses read now.
+    """Verify every presentation for one picture under every snapshot, status and uses read now.
 
     Args:
         operations: What the edit does, as far as it is known.
+        of: The further picture that they are to be good for; the picture edited where none is named. A grant
+            that names photos must name this one.
 
     Raises:
         CheckFailed: ``check.clock-behind``: the clock went backwards since the request was received.
@@ -32,6 +35,7 @@ def read_consents(
     now = operator.clock()
     if now < received.at:  # an older time would hide a withdrawal since
         raise CheckFailed("the clock went backwards during the edit", code="check.clock-behind")
+    shown = of or received
     query = ConsentQuery(
         audience=operator.audience,
         grantee=request.grantee,
@@ -39,9 +43,9 @@ def read_consents(
         nonce=received.proof.spent_as,
         operations=operations,
         purpose=request.purpose,
-        photos=frozenset({received.image.digest}),
+        photos=frozenset({shown.photo}),
         now=now,
-        models=received.seen.models,
+        models=shown.seen.models,
     )
     readings = [
         [

@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
 
 from consent_edit.assembly import Assembled
-from consent_edit.clearance import Clearance
-from consent_edit.consent.query import ConsentResult
-from consent_edit.consultation import standing
-from consent_edit.errors import CheckFailed, ConsentEditError
+from consent_edit.errors import CheckFailed
 from consent_edit.evidence.finish import finish
 from consent_edit.gate import Gate
-from consent_edit.intake.canonical import CanonicalImage
 from consent_edit.judgement import Judge
 from consent_edit.operator import Operator, Snapshot
 from consent_edit.perception.observation import Perception
 from consent_edit.perception.operator.checks import with_operator_models
 from consent_edit.perception.process import PerceptionProcess
-from consent_edit.pipelines import runner
+from consent_edit.pipelines import attended
+from consent_edit.pipelines.asking import Asking, ours
+from consent_edit.pipelines.attended import Admitted, Made
 from consent_edit.pipelines.families import classify
+from consent_edit.pipelines.loading import load
+from consent_edit.pipelines.manners import Manners
+from consent_edit.pipelines.preview import preview_facts
 from consent_edit.pipelines.watch import CANCELLED, Progress
-from consent_edit.policy.decision import Decision
 from consent_edit.reception import Received, receive
 from consent_edit.request import EditRequest, EditResult
+from consent_edit.treatment import put_back
 from consent_edit.vocabulary import ConsentStatus
 
-PIPELINE_DEADLINE_S = 600.0
-"""A run is aborted at its next step after this long; a hung pipeline must not hold a clearance for ever."""
 
-
-class ConsentEditor:
+class ConsentEditor(Asking, Manners):
     """Wraps a diffusers editing pipeline; an edit leaves only with the consent of everyone it shows.
 
     Args:
@@ -51,31 +51,18 @@ class ConsentEditor:
         self._gate = Gate(operator)
         self._judge = Judge(operator, own)
 
-    def assess(self, request: EditRequest) -> Decision:
-        """The exact input decision as a value, for the operator; runs no pipeline and releases nothing.
-
-        Raises:
-            InputError: the request cannot be used.
-        """
-        with _ours():
-            _, snapshot, assembled = self._before(request)
-            return self._gate.decide(assembled, snapshot)
-
-    def audit(self, request: EditRequest) -> str:
-        """The exact input decision, written down; for live traffic before edits are switched on.
-
-        No pipeline runs and nothing leaves; no use is counted and no proof spent.
-
-        Returns:
-            Name of the decision record (``Operator.decision``), admitted or refused.
-
-        Raises:
-            InputError: the request cannot be used.
-            StoreUnavailable: it could not be written.
-        """
-        with _ours():
-            _, snapshot, assembled = self._before(request)
-            return self._gate.assessed(assembled, snapshot)
+    @classmethod
+    def from_pretrained(
+        cls,
+        where: str | Path,
+        operator: Operator,
+        *,
+        perception: Perception | None = None,
+        family: str = "",
+        **keywords: object,
+    ) -> Self:
+        """An editor around a pipeline loaded here; arguments and errors as ``pipelines.loading.load``."""
+        return cls(load(where, family, **keywords), operator, perception=perception)
 
     def edit(
         self,
@@ -84,11 +71,11 @@ class ConsentEditor:
         cancelled: Callable[[], bool] = lambda: False,
         progress: Progress = lambda step, total: None,
     ) -> EditResult:
-        """Edit one picture.
+        """Edit one picture. Threads may share an editor: its pipeline serves them one after the other.
 
         Args:
             request: What is asked.
-            cancelled: Asked at every denoising step; true aborts the edit.
+            cancelled: Asked at every denoising step and before the release; true ends the edit.
             progress: Told of every denoising step done, which it was and of how many, and nothing else.
 
         Returns:
@@ -99,58 +86,58 @@ class ConsentEditor:
             EditRefused: the decision was to refuse; it stands in the log.
             Unavailable: a needed part is missing or broke (``check.*``); nothing left.
         """
-        with _ours():
+        admitted = self._admit(request)  # 1 intake, 2 perception, 3 consent, 4 policy, 5 gate
+        made = self._make(admitted, cancelled, progress)  # 6 pipelines
+        return self._release(made, cancelled)  # 7 finish, 8 perception, 9 policy, 10 gate
+
+    def _admit(self, request: EditRequest) -> Admitted:
+        with ours():
             received, snapshot, assembled = self._before(request)  # 1 to 4
             clearance = self._gate.admit(assembled, snapshot, received.call_digest)  # 5 gate
-        environment = snapshot.trust.environment
+        return Admitted(request, received, assembled, clearance)
+
+    def _make(self, admitted: Admitted, cancelled: Callable[[], bool], progress: Progress) -> Made:
+        with self._gate.noting(admitted.clearance):
+            here = (self.pipeline, self.operator, self.perception)
+            ended = attended.run(*here, admitted, cancelled=cancelled, progress=progress)  # 6 pipelines
+        if not ended.made:
+            with self._gate.noting(admitted.clearance, refuses=True):
+                for seen in ended.preview:
+                    facts = preview_facts(admitted.assembled, seen, admitted.received.prompt.checks)
+                    self._gate.refuse_seen(facts, admitted.clearance)
+                self._gate.refuse_as(ConsentStatus.REVOKED, admitted.clearance, admitted.assembled)
+        return ended.made[0]
+
+    def _release(self, made: Made, cancelled: Callable[[], bool]) -> EditResult:
+        request, clearance = made.admitted.request, made.admitted.clearance
+        snapshot = clearance.snapshot
         with self._gate.noting(clearance):
-            made = self._run(received, clearance, assembled.consents, cancelled, progress)  # 6 pipelines
-            for pixels in made:
-                candidate = finish(
-                    pixels, environment=environment, file_format=request.file_format
-                )  # 7 finish
-                finished = self._judge.after(request, received, candidate, snapshot)  # 8 perception, 9 policy
-        if not made:
-            with self._gate.noting(clearance, refuses=True):
-                self._gate.refuse_as(ConsentStatus.REVOKED, clearance, assembled)
+            candidate = finish(  # 7 finish
+                put_back(request, made.admitted.received, made.pixels),
+                environment=snapshot.trust.environment,
+                file_format=request.file_format,
+            )
+            finished = self._judge.after(  # 8 perception, 9 policy
+                request, made.admitted.received, candidate, snapshot
+            )
+            if cancelled():
+                raise CheckFailed("the edit was cancelled before its release", code=CANCELLED)
         return self._gate.release(clearance, finished)  # 10 gate
 
-    def _run(
-        self,
-        received: Received,
-        clearance: Clearance,
-        consents: Sequence[ConsentResult],
-        cancelled: Callable[[], bool],
-        progress: Progress,
-    ) -> tuple[CanonicalImage, ...]:
-        """The one picture made; none if a consent was withdrawn while the edit waited or ran (G6)."""
-
-        def withdrawn() -> bool:
-            return not standing(self.operator, consents, clearance.snapshot, self.operator.snapshot())
-
-        if withdrawn():
-            return ()
-        try:
-            pixels = runner.run(
-                self.pipeline,
-                received.call,
-                received.images,
-                clearance,
-                deadline_s=PIPELINE_DEADLINE_S,
-                cancelled=lambda: cancelled() or withdrawn(),
-                progress=progress,
-            )
-        except CheckFailed as error:
-            if error.code == CANCELLED and withdrawn():
-                return ()
-            raise
-        return (pixels,)
+    def _abandon(self, admitted: Admitted) -> None:
+        with suppress(CheckFailed), self._gate.noting(admitted.clearance):
+            raise CheckFailed("the batch broke off", code=CANCELLED)
 
     def _before(self, request: EditRequest) -> tuple[Received, Snapshot, Assembled]:
         """1 intake, 2 perception; 3 consent and 4 policy under what is in force now."""
         received = receive(request, self.pipeline, self.family, self.operator, self.perception)
         snapshot = self.operator.snapshot().within(request.jurisdictions)
+        received = self._judge.treated(request, received, snapshot)
         return received, snapshot, self._judge.before(request, received, snapshot)
+
+    @property
+    def _wrapped(self) -> object:
+        return self.pipeline
 
     def close(self) -> None:
         """Stop the perception process; a later edit starts a new one."""
@@ -161,16 +148,3 @@ def _perception(operator: Operator) -> PerceptionProcess:
     """The must-run checks in a process of their own, with the operator's models beside them."""
     build = with_operator_models(operator.models)
     return PerceptionProcess(build=build, limits=lambda: operator.thresholds)
-
-
-@contextmanager
-def _ours() -> Iterator[None]:
-    """No foreign exception leaves, whatever a host's perception, clock or store raises."""
-    try:
-        yield
-    except ConsentEditError:
-        raise
-    except Exception as error:
-        raise CheckFailed(
-            f"the edit broke off with {type(error).__name__}", code="check.edit-failed"
-        ) from error

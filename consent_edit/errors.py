@@ -94,6 +94,8 @@ class EditRefused(ConsentEditError):
         codes: Public reason codes, never empty; every consent code reads ``consent.required``.
         boxes: Boxes (x, y, width, height in pixels) of the people whose consent is needed: in the
             picture handed in, or, when the output was refused, in the picture that did not leave.
+        pictures: For each box the picture it lies in: ``image`` for the one edited and what was made of it,
+            else the name of a further picture, such as ``control_image`` or ``image[1]``.
         remedies: What to do next, a sentence each.
         decision_id: Name of the decision record in the operator's log; empty if none could be written.
     """
@@ -107,12 +109,14 @@ class EditRefused(ConsentEditError):
         *,
         codes: tuple[str, ...],
         boxes: tuple[tuple[int, int, int, int], ...] = (),
+        pictures: tuple[str, ...] = (),
         remedies: tuple[str, ...] = (),
         decision_id: str = "",
     ) -> None:
         super().__init__(message, code=codes[0], remedy=" ".join(remedies))
         self.codes = codes
         self.boxes = boxes
+        self.pictures = pictures
         self.remedies = remedies
         self.decision_id = decision_id
 

@@ -1,10 +1,13 @@
 """The gate: admits an edit to the pipeline, and releases a finished file. Nothing else does either.
 
-``admit`` gives the only thing the pipeline runner accepts, a :class:`Clearance`, for one call over one set of
-pixels. ``release`` re-runs the floor, asks for the meet of what was in force at admission and what is in
-force now, writes log entry, decision record and use counts in one transaction; then, and only then, hands out
-bytes. A refusal is written down before it is raised; if it cannot be written, that is an error, and still no
-release.
+``admit`` writes the admission down and gives the only thing the pipeline runner accepts, a
+:class:`Clearance`, for one call over one set of pixels. ``release`` re-runs the floor, asks for the meet of
+what was in force at admission and what is in force now, writes log entry, decision record and use counts in
+one transaction; then, and only then, hands out bytes. A refusal is written down before it is raised; if it
+cannot be written, that is an error, and still no release.
+
+Release, refusal or break: whatever ends an admitted edit bears the name its admission gave it, and is written
+once. What a process that ended left open, the next one's gate closes (``store.journal``).
 """
 
 from __future__ import annotations
@@ -21,7 +24,14 @@ from consent_edit.clearance import SEAL, Clearance
 from consent_edit.consent.proof import Proven
 from consent_edit.consultation import standing
 from consent_edit.encoding import canonical_json
-from consent_edit.errors import CheckFailed, ConsentInvalid, EditRefused, InputError, Unavailable
+from consent_edit.errors import (
+    CheckFailed,
+    ConsentInvalid,
+    EditRefused,
+    InputError,
+    StoreUnavailable,
+    Unavailable,
+)
 from consent_edit.evidence.finish import OUTPUT_LIMITS, Candidate
 from consent_edit.evidence.log import Event, SaltedLeaf, log_release
 from consent_edit.evidence.receipt import describe_release, sign_receipt
@@ -35,10 +45,12 @@ from consent_edit.recording import (
     draft_release,
     people,
     record_of,
+    write_admission,
     write_break,
     write_unreleased,
 )
 from consent_edit.request import EditResult
+from consent_edit.store.journal import CLOSED
 from consent_edit.store.ledger import LogEntry
 from consent_edit.store.merkle import leaf_hash
 from consent_edit.vocabulary import ConsentStatus, Purpose, Stage
@@ -54,30 +66,44 @@ class Finished:
     Attributes:
         candidate: The encoded file with the picture decoded from it.
         observed_digest: Digest of the picture that the output checks looked at.
-        input_digest: Digest of the picture that was edited.
+        input_digest: Digest of the picture that was handed in.
+        edited_digest: Digest of the picture that was edited: another where a remedy changed it before.
+        picture_digests: Digests of the further pictures, in the order of the request.
         trust_digest: Digest of the trust list that consent was last read under.
         thresholds_digest: Digest of the thresholds in force when the output was compared with its people.
         proof: Whose key signed for the request, to be spent with the release.
         assembled: Facts of the output stage, with the consents as read just now.
         origin: The first picture of the chain of edits that the output is the newest of.
+        likenesses: What the file looks like, with the band below and without: 32 bytes each.
     """
 
     candidate: Candidate
     observed_digest: str
     input_digest: str
+    edited_digest: str
+    picture_digests: tuple[str, ...]
     trust_digest: str
     thresholds_digest: str
     assembled: Assembled
     purpose: Purpose
     proof: Proven
     origin: Origin
+    likenesses: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """Admission and release for one operator."""
+    """Admission and release for one operator.
+
+    Raises:
+        StoreUnavailable: edits that earlier processes left open cannot be closed.
+    """
 
     operator: Operator
+
+    def __post_init__(self) -> None:
+        """Close what processes that are gone left open."""
+        self.operator.store.journal.close_lost(self.operator.clock())
 
     def decide(self, assembled: Assembled, *snapshots: Snapshot) -> Decision:
         """The meet of the decisions under every snapshot given."""
@@ -104,12 +130,14 @@ class Gate:
 
         Raises:
             EditRefused: the input decision refuses; the refusal stands in the log.
-            StoreUnavailable: the refusal could not be written down.
+            StoreUnavailable: the refusal, or the admission, could not be written down.
         """
         decision = self.decide(assembled, snapshot)
         if not decision.allowed or floor.judge(assembled.facts):
             self.refuse(decision, assembled, _aside(snapshot, decision))
-        return Clearance(SEAL, call_digest, snapshot, decision)
+        decision_id = secrets.token_hex(16)
+        write_admission(self.operator, decision_id, decision)
+        return Clearance(SEAL, call_digest, snapshot, decision, decision_id)
 
     def assessed(self, assembled: Assembled, snapshot: Snapshot) -> str:
         """Write down what would be decided at the input; nothing is admitted or can be released by it.
@@ -147,7 +175,7 @@ class Gate:
         current = self.current(clearance)
         decision = meet(held, self.decide(assembled, current))
         if not decision.allowed or floor.judge(assembled.facts):
-            self.refuse(decision, assembled, aside)
+            self.refuse(decision, assembled, aside, clearance)
         # G6: consent was read under the trust list in force now.
         if finished.trust_digest != current.trust.digest:
             raise CheckFailed("the trust list changed while consent was read", code="check.trust-changed")
@@ -161,23 +189,39 @@ class Gate:
             raise CheckFailed("the file is not the one that was checked", code="check.bytes-changed")
         return self._commit(clearance, decision, finished, aside)
 
-    def refuse(self, decision: Decision, assembled: Assembled, aside: Overheard) -> NoReturn:
+    def refuse(
+        self,
+        decision: Decision,
+        assembled: Assembled,
+        aside: Overheard,
+        clearance: Clearance | None = None,
+    ) -> NoReturn:
         """Write a refusal down, then raise it.
 
         Args:
             aside: What the shadows said, for the record alone (G7).
+            clearance: Of the admitted edit that it ends; ``None`` where none was admitted.
 
         Raises:
             EditRefused: always, unless
             StoreUnavailable: it could not be written.
         """
-        decision_id = secrets.token_hex(16)
-        write_unreleased(self.operator, Event.REFUSAL, decision_id, decision, assembled, aside)
-        view = public_view(decision, assembled.boxes)
+        decision_id = clearance.decision_id if clearance else secrets.token_hex(16)
+        write_unreleased(
+            self.operator,
+            Event.REFUSAL,
+            decision_id,
+            decision,
+            assembled,
+            aside,
+            closes=clearance is not None,
+        )
+        view = public_view(decision, assembled.boxes, pictures=assembled.pictures, tried=assembled.remedies)
         raise EditRefused(
             view.message,
             codes=view.codes,
             boxes=view.boxes,
+            pictures=view.pictures,
             remedies=view.remedies,
             decision_id=decision_id,
         )
@@ -197,7 +241,8 @@ class Gate:
         try:
             yield
         except BaseException as error:
-            if refuses and isinstance(error, EditRefused):
+            named = isinstance(error, EditRefused) and error.decision_id == clearance.decision_id
+            if refuses and named:
                 raise
             ours = error if isinstance(error, InputError | Unavailable) else _broke_off(error)
             self._note_failure(clearance, ours.code)
@@ -208,8 +253,18 @@ class Gate:
     def _note_failure(self, clearance: Clearance, code: str) -> None:
         """So that no admission stands in the dark; free words of a pipeline's do not enter the log."""
         told = code if _BREAK_CODE.fullmatch(code) else _BROKE_OFF
-        aside = _aside(clearance.snapshot, clearance.decision)
-        write_break(self.operator, secrets.token_hex(16), clearance.decision, told, aside)
+        name, journal = clearance.decision_id, self.operator.store.journal
+        try:
+            aside = _aside(clearance.snapshot, clearance.decision)
+            write_break(self.operator, name, clearance.decision, told, aside)
+        except StoreUnavailable as error:
+            if error.code == CLOSED:  # it ended already, and its record stands
+                return
+            journal.give_up(name)
+            raise
+        except BaseException:
+            journal.give_up(name)
+            raise
 
     def refuse_as(self, status: ConsentStatus, clearance: Clearance, assembled: Assembled) -> NoReturn:
         """Refuse with every verified consent read as ``status``.
@@ -221,9 +276,16 @@ class Gate:
             replace(person, consent=status) if person.consent is ConsentStatus.VERIFIED else person
             for person in assembled.facts.persons
         )
-        again = replace(assembled, facts=replace(assembled.facts, persons=persons))
-        decision = self.decide(again, clearance.snapshot, self.current(clearance))
-        self.refuse(decision, again, _aside(clearance.snapshot, clearance.decision, decision))
+        self.refuse_seen(replace(assembled, facts=replace(assembled.facts, persons=persons)), clearance)
+
+    def refuse_seen(self, assembled: Assembled, clearance: Clearance) -> NoReturn:
+        """Refuse an admitted edit by facts that came out while it ran.
+
+        Raises:
+            EditRefused: as :meth:`refuse`.
+        """
+        decision = self.decide(assembled, clearance.snapshot, self.current(clearance))
+        self.refuse(decision, assembled, _aside(clearance.snapshot, clearance.decision, decision), clearance)
 
     def current(self, clearance: Clearance) -> Snapshot:
         """What is in force now, within the jurisdictions of the admission.
@@ -239,8 +301,11 @@ class Gate:
         """Use counts, record and log entry in one transaction; then the receipt; then the bytes."""
         consents = finished.assembled.consents
         candidate = finished.candidate
-        decision_id = secrets.token_hex(16)
+        decision_id = clearance.decision_id
         subjects = {"input": finished.input_digest, "output": candidate.byte_digest}
+        if finished.edited_digest != finished.input_digest:
+            subjects["edited"] = finished.edited_digest
+        subjects |= {f"picture.{number}": one for number, one in enumerate(finished.picture_digests)}
         subjects |= {f"grant.{number}": consent.use_id for number, consent in enumerate(consents)}
         draft = draft_release(self.operator, decision_id, decision, subjects)
         # Rehearsed as the only entry of a log: what cannot be receipted or signed burns no use.
@@ -255,11 +320,13 @@ class Gate:
                 nonces=[(finished.proof.spent_as, finished.proof.until)] if finished.proof.nonce else [],
                 people=people(finished.assembled),
                 record={
-                    **record_of(Event.RELEASE, decision, aside),
+                    **record_of(Event.RELEASE, decision, aside, finished.assembled.remedies),
                     "admitted": clearance.decision.to_record(),
                 },
                 draft=draft,
                 origins={candidate.image.digest: finished.origin},
+                likenesses={candidate.image.digest: finished.likenesses},
+                closes=True,
             )
         except (
             ConsentInvalid
@@ -282,6 +349,7 @@ class Gate:
             checks=assembled.effective_checks,
             operations=assembled.facts.operations,
             purpose=finished.purpose,
+            remedies=assembled.remedies,
         )
         return sign_receipt(receipt, self.operator.receipt_key)
 

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import reduce
 
-from consent_edit.assembly import Assembled, Objects, assemble_input, assemble_output, measured_operations
+from consent_edit.ancestry import likenesses
+from consent_edit.assembly import (
+    Assembled,
+    Beside,
+    Objects,
+    assemble_input,
+    assemble_output,
+    consenting_faces,
+    measured_operations,
+)
+from consent_edit.consent.query import ConsentResult
 from consent_edit.consultation import first_refusal, read_consents, strictest, strictest_keeping
 from consent_edit.evidence.finish import Candidate
 from consent_edit.gate import Finished
 from consent_edit.intake.canonical import CanonicalImage
 from consent_edit.objections import Objections
 from consent_edit.operator import Operator, Snapshot
-from consent_edit.perception.observation import ImageObservation, Origin, Perception, Sketch
-from consent_edit.reception import Received
+from consent_edit.perception.observation import ImageObservation, Perception, Sketch
+from consent_edit.reception import FurtherPicture, Received
+from consent_edit.remedies.kinds import Remedy
 from consent_edit.request import EditRequest
+from consent_edit.treatment import carried_out, lineage, shown_boxes, treated
+from consent_edit.vocabulary import Operation
 
 
 class Judge:
@@ -29,6 +44,25 @@ class Judge:
         self._perception = perception
         self._objections = Objections(operator.store, operator.thresholds)
 
+    def treated(self, request: EditRequest, received: Received, snapshot: Snapshot) -> Received:
+        """The request over what the remedies asked for make of its picture; as it came where none was.
+
+        Raises:
+            InputError: ``input.anonymise`` or ``input.crop``: it cannot be carried out on this picture.
+            CheckFailed: as :meth:`before`.
+            StoreUnavailable: as :meth:`before`.
+        """
+        if not (request.anonymise or request.crop):
+            return received
+        consenting = consenting_faces(
+            received.seen,
+            read_consents(self._operator, request, received, received.operations, snapshot),
+            thresholds=strictest(snapshot),
+            environment=snapshot.trust.environment,
+            objects=self._objects(received.seen),
+        )
+        return treated(request, received, consenting, self._perception)
+
     def before(self, request: EditRequest, received: Received, snapshot: Snapshot) -> Assembled:
         """Facts of the input stage, consents read now.
 
@@ -36,7 +70,7 @@ class Judge:
             CheckFailed: the clock went backwards, or an objection cannot be read.
             StoreUnavailable: use counts or objections cannot be read.
         """
-        return assemble_input(
+        found = assemble_input(
             received.seen,
             received.prompt,
             read_consents(self._operator, request, received, received.operations, snapshot),
@@ -44,7 +78,11 @@ class Judge:
             thresholds=strictest(snapshot),
             environment=snapshot.trust.environment,
             objects=self._objects(received.seen),
+            pictures=self._beside(request, received, [received.operations], snapshot),
         )
+        treatment = received.treatment
+        done: tuple[Remedy, ...] = () if treatment is None else (treatment.remedy,)
+        return replace(found, boxes=shown_boxes(received, found.boxes), remedies=done)
 
     def after(
         self, request: EditRequest, received: Received, candidate: Candidate, snapshot: Snapshot
@@ -58,7 +96,7 @@ class Judge:
         seen = self._perception.observe_image(candidate.image)
         content = CanonicalImage.of(candidate.image.pixels[: candidate.picture_rows])
         shown = replace(seen, height=content.height)  # without the band below
-        origin = self._operator.store.origin(received.image.digest, Origin.of(received.seen))
+        origin = lineage(self._operator.store, received, self._perception, snapshot.thresholds)
         change = self._perception.observe_change(received.image, content, received.seen, shown, origin)
         rows = origin.sketch.rows * content.height / candidate.image.height
         current = self._operator.snapshot()
@@ -81,18 +119,42 @@ class Judge:
             keeping=strictest_keeping(snapshot, current),
             environment=snapshot.trust.environment,
             objects=objects,
+            pictures=self._beside(request, received, [asked, asked | measured], *in_force),
         )
         return Finished(
             candidate=candidate,
             observed_digest=seen.digest,
-            input_digest=received.image.digest,
+            input_digest=received.photo,
+            edited_digest=received.image.digest,
+            picture_digests=tuple(one.image.digest for one in received.pictures),
             trust_digest=current.trust.digest,
             thresholds_digest=current.thresholds.digest,
-            assembled=assembled,
+            assembled=replace(assembled, remedies=carried_out(request, received)),
             purpose=request.purpose,
             proof=received.proof,
             origin=replace(origin, sketch=Sketch(change.sketch, rows)),
+            likenesses=likenesses(candidate, snapshot.thresholds),
         )
+
+    def _beside(
+        self,
+        request: EditRequest,
+        received: Received,
+        wanted: Sequence[frozenset[Operation]],
+        *snapshots: Snapshot,
+    ) -> list[Beside]:
+        """The further pictures, with consent for each read now; it must hold for all that is wanted."""
+
+        def consents(of: FurtherPicture) -> list[ConsentResult]:
+            readings = [
+                read_consents(self._operator, request, received, operations, *snapshots, of=of)
+                for operations in wanted
+            ]
+            return reduce(first_refusal, readings)
+
+        return [
+            Beside(one.place, one.seen, consents(one), self._objects(one.seen)) for one in received.pictures
+        ]
 
     def _objects(self, seen: ImageObservation) -> Objects:
         return lambda probe: self._objections.listed(probe, seen.models)

@@ -15,15 +15,21 @@ from consent_edit.evidence.finish import OUTPUT_LIMITS
 from consent_edit.intake.canonical import CanonicalImage
 from consent_edit.intake.decode import decode, from_pil
 from consent_edit.intake.digests import byte_digest
+from consent_edit.remedies.kinds import BYSTANDERS, Whom
 from consent_edit.vocabulary import Operation, Purpose
 
 MAX_PRESENTATIONS: Final = 64
 """More than anybody consents to one picture with; each costs work before faces are counted."""
 
+MAX_PICTURES: Final = 8
+"""Further pictures of one edit. Each is looked at as long as the picture edited."""
+
 Picture = bytes | Image.Image | CanonicalImage
 """A picture as it may be handed in: the bytes of a JPEG, PNG or WebP file, or decoded pixels."""
 
 FileFormat = Literal["png", "jpeg", "webp"]
+
+_REMEDIES: Final = ("anonymise", "crop", "preserve")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -40,8 +46,18 @@ class EditRequest:
         negative_prompt: What to steer away from.
         mask: For pipelines that repaint under a mask: white where they may, of the picture's size. What it
             reaches of a person counts as asked for.
+        pictures: Further pictures that the pipeline draws from, by its own argument: what steers it, as
+            ``{"control_image": picture}``, and references. Where ``image`` takes a list, its first is the
+            picture edited, and ``{"image": (one, two)}`` are those that follow it. Each is judged as the
+            picture edited is: who is shown in it must consent, by a grant for *that* photo.
         settings: Further arguments of the pipeline, from its family's allow-list.
         file_format: Format of the file that leaves.
+        anonymise: ``"bystanders"`` makes the faces of everybody without consent unrecognisable before the
+            edit; nothing brings them back. Their bodies stay, and stay under ``floor.hands-off``.
+        crop: ``"bystanders"`` edits the largest part of the picture with the consenting people whole and
+            nobody else in it.
+        preserve: ``"bystanders"`` puts bodies, and people too small to recognise, back after the edit as they
+            were before it; an edit of the whole picture's tone alone is done to them as to everybody.
         jurisdictions: Codes of the law the edit falls under, such as ``eu``. Beside the operator's own they
             can only narrow what its policy allows, so no proof needs to sign them: whoever adds or drops one
             gets no more than the operator's own ones allow anybody.
@@ -57,8 +73,12 @@ class EditRequest:
     purpose: Purpose = Purpose.PERSONAL
     negative_prompt: str = field(default="", repr=False)
     mask: Picture | None = field(default=None, repr=False)
+    pictures: Mapping[str, Picture | tuple[Picture, ...]] = field(default_factory=dict, repr=False)
     settings: Mapping[str, object] = field(default_factory=dict, repr=False)
     file_format: FileFormat = "png"
+    anonymise: Whom = ""
+    crop: Whom = ""
+    preserve: Whom = ""
     jurisdictions: tuple[str, ...] = ()
     proof: str = field(default="", repr=False)
 
@@ -66,7 +86,9 @@ class EditRequest:
         """INVARIANT: values of plain types and of its own: none can answer two checks differently.
 
         Raises:
-            InputError: ``input.request``: a field is not of its type, or outside the vocabulary.
+            InputError: ``input.request``: a field is not of its type, or outside the vocabulary;
+                ``input.presentations`` or ``input.pictures``: more than one edit can have;
+                ``input.remedies``: remedies that do not go together, or with further pictures.
         """
         try:
             texts = ("prompt", "grantee", "negative_prompt", "proof")
@@ -82,13 +104,26 @@ class EditRequest:
                 "presentations": tuple(map(_own_presentation, self.presentations)),
                 "operations": frozenset(Operation(one) for one in self.operations),
                 "purpose": Purpose(self.purpose),
+                "pictures": _own_pictures(self.pictures),
                 "settings": dict(self.settings),
                 "jurisdictions": tuple(map(plain_text, self.jurisdictions)),
+                **{name: _whom(getattr(self, name)) for name in _REMEDIES},
             }
         except (TypeError, ValueError, AttributeError) as error:
             raise InputError("a field of the request is not of its type", code="input.request") from error
         for name, value in own.items():
             object.__setattr__(self, name, value)
+        if (self.anonymise and self.crop) or ((self.anonymise or self.crop) and self.pictures):
+            raise InputError(
+                "anonymise and crop change the picture edited, and go neither together nor with pictures",
+                code="input.remedies",
+                remedy="ask for one of them, and give no further pictures",
+            )
+
+    @property
+    def further(self) -> Mapping[str, tuple[Picture, ...]]:
+        """Argument -> its further pictures, one or several; what :attr:`pictures` came to."""
+        return cast("Mapping[str, tuple[Picture, ...]]", self.pictures)
 
     def digest(self, photo: str = "") -> str:
         """``sha256:<hex>`` over what is asked, for a proof to be signed over.
@@ -97,7 +132,7 @@ class EditRequest:
             photo: The picture's canonical digest where it is known; else the picture is decoded for it.
 
         Raises:
-            InputError: the picture cannot be read, or a text or setting of the request has no JSON form.
+            InputError: a picture cannot be read, or a text or setting of the request has no JSON form.
         """
         given = photo or canonical(self.image).digest
         try:
@@ -112,6 +147,11 @@ class EditRequest:
             }
             if self.mask is not None:
                 asked["mask"] = canonical(self.mask).digest
+            if self.pictures:
+                asked["pictures"] = {
+                    name: [canonical(one).digest for one in several] for name, several in self.further.items()
+                }
+            asked |= {name: value for name in _REMEDIES if (value := getattr(self, name))}
             return byte_digest(canonical_json(asked))
         except (TypeError, ValueError):
             raise InputError("the request cannot be named in a proof", code="input.proof") from None
@@ -154,6 +194,44 @@ def _own_presentation(given: Presentation | str) -> Presentation | str:
         return plain_text(given).strip()
     cosigned = tuple(map(plain_text, given.cosigned))
     return Presentation(plain_text(given.credential), plain_text(given.grant), cosigned)
+
+
+def _own_pictures(given: Mapping[str, object]) -> Mapping[str, tuple[Picture, ...]]:
+    """Argument -> its pictures, every container read once; an argument left empty is left out."""
+    held = {plain_text(name): _one_or_several(value) for name, value in dict(given).items()}
+    if sum(map(len, held.values())) > MAX_PICTURES:
+        raise InputError(
+            f"an edit takes {MAX_PICTURES} further pictures at most",
+            code="input.pictures",
+            remedy="leave out what the edit can do without",
+        )
+    return {name: several for name, several in held.items() if several}
+
+
+def _one_or_several(value: object) -> tuple[Picture, ...]:
+    several = tuple(value) if isinstance(value, list | tuple) else (value,)
+    for one in several:
+        if not isinstance(one, bytes | Image.Image | CanonicalImage):  # a tensor may be latents
+            raise InputError(
+                f"a further picture is a {type(one).__name__}, which nobody can look at as a picture",
+                code="input.type",
+                remedy="hand in a Pillow picture, or the bytes of a file",
+            )
+    return cast("tuple[Picture, ...]", several)
+
+
+def _whom(value: object) -> Whom:
+    """On whom a remedy is asked for.
+
+    Raises:
+        ValueError: on somebody there is no word for.
+    """
+    text = plain_text(value)
+    if text == BYSTANDERS:
+        return BYSTANDERS
+    if text:
+        raise ValueError("a remedy is carried out on bystanders, or not at all")
+    return ""
 
 
 def _as_text(presentation: Presentation | str) -> str:

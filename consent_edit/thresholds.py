@@ -106,6 +106,7 @@ class Thresholds:
         exposure_rise: Rise of OpenNSFW's score in any view that counts as increased.
         exposure_rise_second: The same of the second family's nudity.
         exposure_rise_suggestive: The same of the second family's swimwear and underwear.
+        preview_nude: Score of the whole picture, of every family, by which a run is refused half-way.
         body_pose: Score of the person detector that makes somebody on its own.
         body_pose_supported: Score that does where the person-region model sees somebody as well.
         body_region: Probability of the person-region model from which a pixel shows a person.
@@ -121,6 +122,9 @@ class Thresholds:
         change_share_person: Share of a person's region that must be repainted to count as touched.
         change_share_unseen: Share of the picture, outside every person, repainted to count as touched.
         change_tone: Mean colour distance from the identity that counts as a tone change.
+        lineage_distance: Bits, of 256, by which a picture's PDQ hash may differ from a released one's that it
+            is taken to come from.
+        lineage_quality: PDQ quality, 0 to 100, from which a picture is looked up by its hash.
         digest: SHA-256 of the file and of whatever was added to it, hex: what a decision records.
         added: The operator's own embedders, which must agree besides the two that are always asked.
     """
@@ -178,6 +182,7 @@ class Thresholds:
     exposure_rise: float
     exposure_rise_second: float
     exposure_rise_suggestive: float
+    preview_nude: float
     body_pose: float
     body_pose_supported: float
     body_region: float
@@ -191,6 +196,8 @@ class Thresholds:
     change_share_person: float
     change_share_unseen: float
     change_tone: float
+    lineage_distance: float
+    lineage_quality: float
     prompt_exposing: float
     prompt_part_doubt: float
     prompt_first_doubt: float

@@ -6,9 +6,14 @@ operations it asks for. The tests' files are never read.
 
     python scripts/train_prompt_encoder.py [--rounds N] [--rate R] [--out FILE.npz]
 
-The shipped layers come of it, and of one more round at a lower rate after everyday phrases were added:
+The shipped layers come of it in four steps: three rounds from the encoder as its carrier ships it (A, with
+one more round at a lower rate over everyday phrases), one over all phrases with later ones and disguises
+among them (B), one over the minimal pairs beside others (C), and the mean of these, C counted twice:
 
-    python scripts/train_prompt_encoder.py --start FILE.npz --new ev. --rounds 1 --rate 6e-5
+    python scripts/train_prompt_encoder.py --start A.npz --rounds 1 --rate 1.5e-4 --out B.npz
+    python scripts/train_prompt_encoder.py --start B.npz --new mp. --others 22000 --rounds 1 --rate 8e-5 \\
+        --out C.npz
+    python scripts/train_prompt_encoder.py --mean A.npz B.npz C.npz C.npz
 """
 
 from __future__ import annotations
@@ -251,6 +256,25 @@ def batches(sizes: list[int], turn: int) -> list[NDArray[np.intp]]:
     return found
 
 
+def read(file: Path) -> Tuned:
+    """Trained layers as a round wrote them."""
+    return unpack(ModelFile(TUNED_ROLE, file, "", file.read_bytes()))
+
+
+def mean(several: Sequence[Tuned]) -> Tuned:
+    """Layers and heads, each number the mean of the several's."""
+
+    def of(pairs: Sequence[Weighted]) -> Weighted:
+        weights, plus = zip(*pairs, strict=True)
+        return np.mean(weights, axis=0, dtype=np.float32), np.mean(plus, axis=0, dtype=np.float32)
+
+    layers = tuple(
+        Layer(**{name: of([getattr(one.layers[number], name) for one in several]) for name in PARTS})
+        for number in range(len(several[0].layers))
+    )
+    return Tuned(layers, of([one.heads for one in several]))
+
+
 def main() -> None:
     """Train and write."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -260,15 +284,18 @@ def main() -> None:
     parser.add_argument("--start", type=Path, help="trained layers to go on from")
     parser.add_argument("--new", default="", help="only groups that begin so, beside --others of the rest")
     parser.add_argument("--others", type=int, default=25_000)
+    parser.add_argument("--mean", type=Path, nargs="+", help="train nothing: write the mean of these files")
     args = parser.parse_args()
+    if args.mean:
+        np.savez(args.out, **pack(mean([read(file) for file in args.mean])))
+        print(hashlib.sha256(args.out.read_bytes()).hexdigest(), args.out)
+        return
     torch.set_num_threads(1)
     data = ModelStore().load(SECOND_ROLE).data
     phrases = training_phrases()
     if args.new:
         phrases = beside(phrases, args.new, args.others)
-    start = (
-        None if args.start is None else unpack(ModelFile(TUNED_ROLE, args.start, "", args.start.read_bytes()))
-    )
+    start = None if args.start is None else read(args.start)
     print(f"{len(phrases)} phrases", file=sys.stderr)
     rows = below(E5(data, FIRST_TUNED), [p.text for p in phrases])
     first = E5(data, LAYERS).layers[FIRST_TUNED:] if start is None else start.layers

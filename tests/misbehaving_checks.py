@@ -96,6 +96,31 @@ class Misbehaving:
         return _LandscapeChecks(store, limits, self.culprit, self.how, self.after)
 
 
+class _ReallyLoaded(_LandscapeChecks):
+    """The same landscape, but some checks load their models as ever, from the store."""
+
+    def __init__(self, store, limits, loaded):
+        super().__init__(store, limits, "", "raise", 0)
+        self._loaded = loaded
+
+    def load(self, name):
+        return Checks.load(self, name) if name in self._loaded else super().load(name)
+
+
+class ReallyLoaded:
+    """Builds them in the child; picklable.
+
+    Args:
+        loaded: The checks that load their models.
+    """
+
+    def __init__(self, loaded):
+        self.loaded = frozenset(loaded)
+
+    def __call__(self, store, limits):
+        return _ReallyLoaded(store, limits, self.loaded)
+
+
 class _FaceChecks(_LandscapeChecks):
     """The same with one face in the picture, whose embedding may fail."""
 

@@ -131,6 +131,18 @@ PARTS: dict[str, Callable[[Path], dict[str, object]]] = {
     "sd3-img2img": _sd3,
     "sd3-inpaint": _sd3,
     "sd3-controlnet-inpaint": lambda folder: {**_sd3(folder), "controlnet": networks.sd3_controlnet()},
+    "sd-controlnet-img2img": lambda folder: {**_sd(folder, 4), "controlnet": networks.controlnet()},
+    "sd-controlnet-inpaint": lambda folder: {**_sd(folder, 9), "controlnet": networks.controlnet()},
+    "sdxl-controlnet-img2img": lambda folder: {**_xl(folder, 4), "controlnet": networks.controlnet_xl()},
+    "sdxl-controlnet-inpaint": lambda folder: {**_xl(folder, 4), "controlnet": networks.controlnet_xl()},
+    "sdxl-controlnet-union-img2img": lambda folder: {
+        **_xl(folder, 4),
+        "controlnet": networks.controlnet_union(),
+    },
+    "sdxl-controlnet-union-inpaint": lambda folder: {
+        **_xl(folder, 4),
+        "controlnet": networks.controlnet_union(),
+    },
     "flux-img2img": _flux,
     "flux-inpaint": _flux,
     "flux-fill": lambda folder: _flux(folder, 4 * networks.LATENTS + 4 * 4),

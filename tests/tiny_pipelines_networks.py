@@ -7,6 +7,8 @@ from diffusers import (
     AutoencoderKL,
     AutoencoderKLFlux2,
     AutoencoderKLQwenImage,
+    ControlNetModel,
+    ControlNetUnionModel,
     Flux2Transformer2DModel,
     FluxTransformer2DModel,
     QwenImageTransformer2DModel,
@@ -72,6 +74,50 @@ def unet_xl(channels: int) -> UNet2DConditionModel:
         addition_time_embed_dim=8,
         projection_class_embeddings_input_dim=6 * 8 + WIDTH,
     )
+
+
+_CONTROL = {
+    "block_out_channels": (8, 16),
+    "norm_num_groups": 4,
+    "layers_per_block": 1,
+    "in_channels": LATENTS,
+    "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
+    "attention_head_dim": 4,
+    "conditioning_embedding_out_channels": (8, 16),  # halves the sides, as the tiny autoencoders do
+}
+_CONTROL_XL = {
+    "cross_attention_dim": 2 * WIDTH,
+    "addition_embed_type": "text_time",
+    "addition_time_embed_dim": 8,
+    "projection_class_embeddings_input_dim": 6 * 8 + WIDTH,
+}
+
+
+def controlnet() -> ControlNetModel:
+    """Stable Diffusion's; its last layers, zero by construction, are set so that it steers."""
+    return _steering(ControlNetModel(**_CONTROL, cross_attention_dim=WIDTH))
+
+
+def controlnet_xl() -> ControlNetModel:
+    """Stable Diffusion XL's."""
+    return _steering(ControlNetModel(**_CONTROL, **_CONTROL_XL))
+
+
+def controlnet_union() -> ControlNetUnionModel:
+    """Stable Diffusion XL's for several kinds of control."""
+    return _steering(
+        ControlNetUnionModel(
+            **_CONTROL, **_CONTROL_XL, num_trans_channel=8, num_trans_head=2, num_proj_channel=8
+        )
+    )
+
+
+def _steering(network):
+    with torch.no_grad():
+        for block in (*network.controlnet_down_blocks, network.controlnet_mid_block):
+            block.weight.normal_(std=0.1)
+        network.controlnet_cond_embedding.conv_out.weight.normal_(std=0.1)
+    return network.eval()
 
 
 SD3_LATENTS = 16

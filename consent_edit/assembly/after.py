@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from consent_edit.assembly.beside import Beside, people_beside
 from consent_edit.assembly.measured import painted_face
 from consent_edit.assembly.people import (
     ABSENT,
+    EDITED,
     Assembled,
     Objects,
     assembled,
@@ -26,6 +28,7 @@ from consent_edit.perception.observation import (
     ImageObservation,
     PromptObservation,
     worst_change,
+    worst_exposure,
 )
 from consent_edit.policy.facts import PersonFacts
 from consent_edit.vocabulary import (
@@ -54,16 +57,19 @@ def assemble_output(
     keeping: Mapping[str, float],
     environment: Environment,
     objects: Objects,
+    pictures: Sequence[Beside] = (),
 ) -> Assembled:
     """Facts about the finished file, against the credentials' templates and against the input picture.
 
     The persons are everybody the output shows, then everybody of the input whom it no longer shows as that
-    very person: gone, painted over with another's face, or no longer to be recognised.
+    very person: gone, painted over with another's face, or no longer to be recognised. Then everybody in each
+    further picture, untouched: what was drawn from her leaves only while her consent stands.
 
     Args:
         operations: Asked for, read in the prompt, and measured.
         thresholds: Embedder role -> cosine from which a face matches a template.
         keeping: Role -> cosine from which an edited face is still that person's.
+        pictures: Further pictures, each with consent as it was read just now.
     """
     edit = _Edit(
         before=before,
@@ -97,24 +103,36 @@ def assemble_output(
         for index in vanished
     ]
     persons = [replace(person, intent=prompt.intent) for person in (*shown, *gone)]
+    beside = people_beside(before, edit.spoke, pictures, prompt, thresholds)
     unseen = replace(
-        unseen_facts(prompt, exposure_of_nobody(after)),
+        unseen_facts(prompt, worst_exposure(exposure_of_nobody(after), beside.unseen)),
         touched=change.unseen_touched,
         exposure_change=ExposureChange.NONE if persons else change.exposure_change,
     )
     return assembled(
         Stage.OUTPUT,
-        persons=(*persons, unseen),
-        boxes=(*(person.box for person in after.people), *(before.people[index].box for index in vanished)),
+        persons=(*persons, *beside.persons, unseen),
+        boxes=(
+            *(person.box for person in after.people),
+            *(before.people[index].box for index in vanished),
+            *beside.boxes,
+        ),
+        pictures=(*(EDITED for _ in persons), *beside.places),
         operations=operations,
         required=[
             (after.checks, IMAGE_CHECKS),
+            *((one.seen.checks, IMAGE_CHECKS) for one in pictures),
             (prompt.checks, frozenset({CheckName.PROMPT_INTENT})),
             (change.checks, frozenset({CheckName.CHANGE})),
         ],
-        runs=(*after.checks, *prompt.checks, *change.checks),
+        runs=(
+            *after.checks,
+            *(run for one in pictures for run in one.seen.checks),
+            *prompt.checks,
+            *change.checks,
+        ),
         environment=environment,
-        consents=(*edit.speaks, *edit.spoke),
+        consents=(*edit.speaks, *edit.spoke, *beside.consents),
     )
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from consent_edit.assembly.beside import Beside, people_beside
 from consent_edit.assembly.people import (
     ABSENT,
+    EDITED,
     Assembled,
     Objects,
     assembled,
@@ -17,7 +19,7 @@ from consent_edit.assembly.people import (
     unseen_facts,
 )
 from consent_edit.consent.verify import ConsentResult
-from consent_edit.perception.observation import ImageObservation, PromptObservation
+from consent_edit.perception.observation import ImageObservation, PromptObservation, worst_exposure
 from consent_edit.vocabulary import IMAGE_CHECKS, CheckName, Environment, Operation, Stage
 
 
@@ -30,13 +32,17 @@ def assemble_input(
     thresholds: Mapping[str, float],
     environment: Environment,
     objects: Objects,
+    pictures: Sequence[Beside] = (),
 ) -> Assembled:
     """Facts before the pipeline runs.
+
+    The persons are everybody in the picture edited, then everybody in each further picture.
 
     Args:
         operations: Asked for and read in the prompt.
         thresholds: Embedder role -> cosine a face must reach against its own template.
         objects: Whether a face is of somebody who objected to every edit.
+        pictures: Further pictures.
     """
     matched = matched_consents(observation, consents, thresholds, objects)
     spoken_for = (*matched, *(ABSENT for _ in observation.bodies))
@@ -44,14 +50,20 @@ def assemble_input(
         replace(person_facts(person, consent), exposure=exposure_of(observation, index), intent=prompt.intent)
         for index, (person, consent) in enumerate(zip(observation.people, spoken_for, strict=True))
     )
-    runs = (*observation.checks, *prompt.checks)
+    beside = people_beside(observation, matched, pictures, prompt, thresholds)
+    nobody = worst_exposure(exposure_of_nobody(observation), beside.unseen)
     return assembled(
         Stage.INPUT,
-        persons=(*persons, unseen_facts(prompt, exposure_of_nobody(observation))),
-        boxes=tuple(person.box for person in observation.people),
+        persons=(*persons, *beside.persons, unseen_facts(prompt, nobody)),
+        boxes=(*(person.box for person in observation.people), *beside.boxes),
+        pictures=(*(EDITED for _ in observation.people), *beside.places),
         operations=operations,
-        required=[(observation.checks, IMAGE_CHECKS), (prompt.checks, frozenset({CheckName.PROMPT_INTENT}))],
-        runs=runs,
+        required=[
+            (observation.checks, IMAGE_CHECKS),
+            *((one.seen.checks, IMAGE_CHECKS) for one in pictures),
+            (prompt.checks, frozenset({CheckName.PROMPT_INTENT})),
+        ],
+        runs=(*observation.checks, *(run for one in pictures for run in one.seen.checks), *prompt.checks),
         environment=environment,
-        consents=matched,
+        consents=(*matched, *beside.consents),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from consent_edit.assembly.checks import described, failures
 from consent_edit.consent.match import MatchOutcome, Probe, match_faces, roles_without_template
@@ -19,6 +20,8 @@ from consent_edit.perception.observation import (
     worst_exposure,
 )
 from consent_edit.policy.facts import Facts, PersonFacts
+from consent_edit.policy.floor import consent_counts, recognisable_face
+from consent_edit.remedies.kinds import Remedy
 from consent_edit.vocabulary import (
     Age,
     Assurance,
@@ -40,6 +43,9 @@ from consent_edit.vocabulary import (
 
 Boxes = tuple[tuple[int, int, int, int], ...]
 
+EDITED: Final = "image"
+"""Name of the picture edited, whatever its pipeline calls it, and of what was made of it."""
+
 ABSENT = ConsentResult(status=ConsentStatus.ABSENT, detail="nobody's consent speaks for this face")
 """What speaks for a face that nobody's consent speaks for."""
 
@@ -56,16 +62,42 @@ class Assembled:
 
     Attributes:
         boxes: Per person of ``facts.persons``; ``unseen`` has none, so boxes are one fewer.
+        pictures: Per box, the picture it lies in: :data:`EDITED`, or the place of a further picture.
         failed_checks: Codes ``check.<name>-<outcome>`` of must-run checks without an answer.
         effective_checks: What ran, as plain mappings for the record.
         consents: The distinct verified consents that speak for a face here; the ones a release uses.
+        remedies: What was carried out on request so that the edit could be admitted, or released.
     """
 
     facts: Facts
     boxes: Boxes
+    pictures: tuple[str, ...]
     failed_checks: tuple[str, ...]
     effective_checks: tuple[Mapping[str, JsonValue], ...]
     consents: tuple[ConsentResult, ...]
+    remedies: tuple[Remedy, ...] = ()
+
+
+def consenting_faces(
+    observation: ImageObservation,
+    consents: Sequence[ConsentResult],
+    *,
+    thresholds: Mapping[str, float],
+    environment: Environment,
+    objects: Objects,
+) -> frozenset[int]:
+    """Indices of the faces that can be recognised and for whom consent counts, as the floor has it.
+
+    Everybody else is a bystander, and nothing here tells why: who never consented, withdrew, objected, or
+    consented to something else (G7).
+    """
+    matched = matched_consents(observation, consents, thresholds, objects)
+    facts = [person_facts(face, whose) for face, whose in zip(observation.faces, matched, strict=True)]
+    return frozenset(
+        index
+        for index, person in enumerate(facts)
+        if recognisable_face(person) and consent_counts(person, environment)
+    )
 
 
 def matched_consents(
@@ -193,8 +225,9 @@ def unseen_facts(prompt: PromptObservation, exposure: Exposure) -> PersonFacts:
 def assembled(
     stage: Stage,
     *,
-    persons: tuple[PersonFacts, ...],
-    boxes: tuple[Box, ...],
+    persons: Sequence[PersonFacts],
+    boxes: Sequence[Box],
+    pictures: Sequence[str],
     operations: frozenset[Operation],
     required: Iterable[tuple[Sequence[CheckRun], frozenset[CheckName]]],
     runs: Sequence[CheckRun],
@@ -205,13 +238,15 @@ def assembled(
 
     Args:
         required: Runs, and the names of the checks that must be among them.
-        runs: All runs, for the record.
+        pictures: Per box, the picture it lies in.
+        runs: All runs, for the record; each is told once.
         consents: Whatever speaks for a face; only the verified ones are kept.
     """
     failed = tuple(dict.fromkeys(code for given, names in required for code in failures(given, names)))
+    unique = [run for number, run in enumerate(runs) if run not in runs[:number]]
     facts = Facts(
         stage=stage,
-        persons=persons,
+        persons=tuple(persons),
         operations=operations,
         checks=Checks.INCOMPLETE if failed else Checks.COMPLETE,
         environment=environment,
@@ -219,8 +254,9 @@ def assembled(
     return Assembled(
         facts=facts,
         boxes=tuple(box.as_ints() for box in boxes),
+        pictures=tuple(pictures),
         failed_checks=failed,
-        effective_checks=tuple(described(run) for run in runs),
+        effective_checks=tuple(described(run) for run in unique),
         consents=tuple(
             {
                 consent.use_id: consent for consent in consents if consent.status is ConsentStatus.VERIFIED

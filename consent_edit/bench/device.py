@@ -10,9 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from consent_edit.errors import InputError, ModelUnavailable
+from consent_edit.errors import CheckFailed, InputError, ModelUnavailable
+from consent_edit.intake.canonical import CanonicalImage
+from consent_edit.perception.backends.choice import Backend, Kind
+from consent_edit.perception.checks import build_checks
 from consent_edit.perception.exposure.views import fixed_views
 from consent_edit.perception.models.store import ModelStore
+from consent_edit.perception.worker import Worker
+from consent_edit.thresholds import load_thresholds
+from consent_edit.vocabulary import CheckOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +33,8 @@ class DeviceReport:
         first: The first picture of this size: kernels are chosen and the computation is recorded.
         parts: Each part by itself, for the pictures after it.
         picture: All of it, a picture.
+        observation: Every must-run check of a picture as the perception process asks them, the picture
+            brought to the device once.
         memory: Most bytes the device held; 0 where torch does not count them.
         modes: What was computed -> recorded, plain or unrecordable.
     """
@@ -39,6 +47,7 @@ class DeviceReport:
     first: float
     parts: Mapping[str, float]
     picture: float
+    observation: float
     memory: int
     modes: Mapping[str, str]
 
@@ -105,6 +114,13 @@ def measure_device(
             call()
 
     first = timed(whole)
+    checks = build_checks(ModelStore(backend=Backend(Kind.TORCH, device)), load_thresholds())
+    worker, image = Worker(checks, lambda name, phase: None), CanonicalImage.of(pixels)
+
+    def observed() -> None:
+        if any(run.outcome is not CheckOutcome.RAN for run in worker.observe_image(image).checks):
+            raise CheckFailed("a check gave no answer on the device")
+
     return DeviceReport(
         runtime=look.runtime,
         side=pixels.shape[1],
@@ -114,6 +130,7 @@ def measure_device(
         first=round(first, 1),
         parts={name: median(call) for name, call in calls.items()},
         picture=median(whole),
+        observation=median(observed),
         memory=int(torch.cuda.max_memory_allocated(device)) if device.startswith("cuda") else 0,
         modes={name: mode.value for name, mode in look.modes.items()},
     )

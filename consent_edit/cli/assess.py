@@ -9,12 +9,15 @@ from typing import Annotated
 import typer
 
 from consent_edit.cli.edit import (
+    AnonymiseOption,
     ConsentOption,
+    CropOption,
     GranteeOption,
     JurisdictionOption,
     OperationOption,
     OperatorOption,
     PictureArgument,
+    PreserveOption,
     PromptOption,
     PurposeOption,
     WalletOption,
@@ -40,6 +43,9 @@ def assess(
     operation: OperationOption = None,
     purpose: PurposeOption = Purpose.PERSONAL,
     jurisdiction: JurisdictionOption = None,
+    anonymise: AnonymiseOption = "",
+    crop: CropOption = "",
+    preserve: PreserveOption = "",
     record: Annotated[
         bool, typer.Option("--record", help="Write it into the operator's log, for operator audit.")
     ] = False,
@@ -54,6 +60,9 @@ def assess(
         operation=operation,
         purpose=purpose,
         jurisdiction=jurisdiction,
+        anonymise=anonymise,
+        crop=crop,
+        preserve=preserve,
     )
     editor = built_in_editor(operator)
     try:

@@ -38,5 +38,6 @@ def device(
     typer.echo(f"{report.runtime}, {side} x {side}")
     for part, milliseconds in report.parts.items():
         typer.echo(f"{part:28} {milliseconds:9.2f} ms")
-    typer.echo(f"{'a picture':28} {report.picture:9.2f} ms")
+    typer.echo(f"{'these, a picture':28} {report.picture:9.2f} ms")
+    typer.echo(f"{'every check, a picture':28} {report.observation:9.2f} ms")
     typer.echo(f"load {report.load:.0f} ms, first picture {report.first:.0f} ms, {report.memory >> 20} MiB")

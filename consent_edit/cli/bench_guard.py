@@ -1,175 +1,87 @@
-"""``consent-edit bench guard``: what the gate costs, part by part, beside the ungated pipeline."""
+"""``consent-edit bench guard``: what the gate costs, by family, and beside pipelines."""
 
 from __future__ import annotations
 
-import statistics
+import json
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
+import typer
 
-from consent_edit.demo.photos import astronaut
-from consent_edit.demo.steps import TONE_PROMPT
-from consent_edit.demo.world import GRANTEE, DemoWorld
-from consent_edit.editor import ConsentEditor
-from consent_edit.errors import InputError
-from consent_edit.evidence.finish import finish
-from consent_edit.intake.canonical import CanonicalImage
-from consent_edit.intake.decode import decode
-from consent_edit.perception.backends.dlib import DlibLandmarks
-from consent_edit.perception.backends.litert import LiteRtModel
-from consent_edit.perception.backends.onnx import OnnxModel
-from consent_edit.perception.checks import build_checks
-from consent_edit.perception.models.store import ModelStore
-from consent_edit.perception.observation import Origin
-from consent_edit.perception.process import PerceptionProcess
-from consent_edit.perception.worker import Worker
-from consent_edit.pipelines.grading import GradingPipeline
-from consent_edit.request import EditRequest
-from consent_edit.thresholds import load_thresholds
+from consent_edit.cli.terminal import AsJson
 
-_T = TypeVar("_T")
-_MODEL_CALLS: Final = ((OnnxModel, "run"), (LiteRtModel, "run"), (DlibLandmarks, "points"))
+if TYPE_CHECKING:
+    from consent_edit.bench.guard import GuardReport
+    from consent_edit.bench.guard_device import DeviceGuardReport
 
 
-@dataclass(frozen=True, slots=True)
-class GuardReport:
-    """What ``bench guard --json`` prints; times are medians in milliseconds.
+def guard(
+    side: Annotated[int, typer.Option(min=128, max=4096, help="Side of the picture, pixels.")] = 512,
+    runs: Annotated[int, typer.Option(min=1, max=100, help="Counted runs after one warm-up.")] = 5,
+    device: Annotated[
+        str, typer.Option(help="A GPU, as cuda:0: beside a pipeline of real size with random weights.")
+    ] = "",
+    family: Annotated[str, typer.Option(help="Which, with --device: sdxl or kontext.")] = "sdxl",
+    as_json: AsJson = False,
+) -> None:
+    """Measure the gate on scikit-image's astronaut, with simulated consent."""
+    if device:
+        beside = _on_device(side, runs, device, family)
+        typer.echo(json.dumps(asdict(beside)) if as_json else _device_told(beside))
+        return
+    from consent_edit.bench.guard import bench_guard
 
-    Attributes:
-        parts: Each part of the gate by itself.
-        ungated: The pipeline alone.
-        gated: The whole edit, request to release.
-        gate_share: (gated - ungated) / ungated.
-        models: Bare sum of the models' own runs for one picture.
-        perception_ratio: One picture's checks in their process over that sum, median over looks by turns.
-    """
-
-    side: int
-    runs: int
-    parts: dict[str, float]
-    ungated: float
-    gated: float
-    gate_share: float
-    models: float
-    perception_ratio: float
+    report = bench_guard(side, runs)
+    typer.echo(json.dumps(asdict(report)) if as_json else "\n".join(_told(report)))
 
 
-def bench_guard(side: int, runs: int) -> GuardReport:
-    """Measure; every figure comes from this one run.
-
-    Args:
-        side: Side of the square picture, pixels.
-        runs: Counted runs a part.
+def _on_device(side: int, runs: int, device: str, family: str) -> DeviceGuardReport:
+    """Measure beside a pipeline of real size.
 
     Raises:
-        InputError: no run asked for.
-        Unavailable: a model or the demo's picture is missing.
+        InputError: there is no such pipeline.
+        Unavailable: ``check.device``: there is no such device; or a model is missing.
     """
-    if runs < 1:
-        raise InputError("at least one run is needed", code="input.runs")
-    resized = Image.fromarray(astronaut().pixels).resize((side, side), Image.Resampling.LANCZOS)
-    photo = CanonicalImage.of(np.asarray(resized, dtype=np.uint8))
-    pipeline = GradingPipeline.shipped()
-    pipeline.set_progress_bar_config(disable=True)
-    with tempfile.TemporaryDirectory() as folder, PerceptionProcess(remembered=0) as perception:
+    from consent_edit.bench.guard import square
+    from consent_edit.bench.guard_device import guard_on_device
+    from consent_edit.bench.real_sizes import require
+    from consent_edit.demo.world import DemoWorld
+    from consent_edit.perception.backends.choice import Backend
+    from consent_edit.perception.faces.look import FaceDetector
+    from consent_edit.perception.models.store import ModelStore
+    from consent_edit.perception.process import PerceptionProcess
+    from consent_edit.thresholds import load_thresholds
+
+    require(family, device)
+    photo = square(side)
+    landmarks = FaceDetector(ModelStore(), load_thresholds()).detect(photo.pixels)[0].landmarks
+    store = ModelStore(backend=Backend.named(device))
+    with tempfile.TemporaryDirectory() as folder, PerceptionProcess(store, remembered=0) as perception:
         world = DemoWorld.create(photo, perception, Path(folder))
-        editor = ConsentEditor(pipeline, world.operator, perception=perception)
-        picture = Image.fromarray(photo.pixels)
-        candidate = finish(photo, environment=world.operator.trust.environment)
-        seen = perception.observe_image(photo)
-        looks = _looks(photo, perception, runs)
-        parts = {
-            "intake": _median(runs, lambda: decode(candidate.data)),
-            "checks, one picture": looks.whole,
-            "prompt": _median(runs, lambda: perception.read_prompt([TONE_PROMPT])),
-            "change": _median(
-                runs, lambda: perception.observe_change(photo, photo, seen, seen, Origin.of(seen))
-            ),
-            "finish": _median(runs, lambda: finish(photo, environment=world.operator.trust.environment)),
-        }
-        ungated = _median(runs, lambda: pipeline(TONE_PROMPT, picture))
-        request = EditRequest(image=photo, prompt=TONE_PROMPT, grantee=GRANTEE, presentations=world.consent())
-        gated = _median(runs, lambda: editor.edit(request))
-    return GuardReport(
-        side=side,
-        runs=runs,
-        parts=parts,
-        ungated=ungated,
-        gated=gated,
-        gate_share=round((gated - ungated) / ungated, 2),
-        models=looks.models,
-        perception_ratio=looks.ratio,
+        return guard_on_device(world, landmarks, name=family, device=device, runs=runs)
+
+
+def _told(report: GuardReport) -> list[str]:
+    lines = [f"{name:22} {milliseconds:9.1f} ms" for name, milliseconds in report.parts.items()]
+    refused = report.refused_at_input
+    lines += [
+        f"{'ungated pipeline':22} {report.ungated:9.1f} ms",
+        f"{'gated, whole':22} {report.gated:9.1f} ms",
+        f"{'refused at the input':22} {refused.time:9.1f} ms, {refused.steps} denoising steps",
+        f"gate / ungated {report.gate_share:.2f}; checks / bare models {report.perception_ratio:.2f}",
+    ]
+    for name, one in report.families.items():
+        shares = ", ".join(f"{share:.1%} of {edit}" for edit, share in one.shares.items())
+        lines.append(f"{name:30} {one.gate:9.1f} ms, {one.looked_at} looks; {shares}")
+    return lines
+
+
+def _device_told(report: DeviceGuardReport) -> str:
+    return (
+        f"{report.family} on {report.runtime}, {report.side} x {report.side}, {report.steps} steps\n"
+        f"ungated {report.ungated:.3f} s, gated {report.gated:.3f} s ({report.ended})\n"
+        f"both looks on the device {report.looks:.1f} ms, {report.looks_share:.2%} of the ungated edit\n"
+        f"refused at the input {report.refused:.3f} s, {report.refused_steps} denoising steps"
     )
-
-
-def _median(runs: int, call: Callable[[], _T]) -> float:
-    """Median wall time in milliseconds over ``runs`` calls, after one that is not counted."""
-    call()
-    times = []
-    for _ in range(runs):
-        started = time.perf_counter()
-        call()
-        times.append(1000 * (time.perf_counter() - started))
-    return round(statistics.median(times), 2)
-
-
-@dataclass(frozen=True, slots=True)
-class _Looks:
-    """Median milliseconds of one look through the process and of its models' own runs, and of their ratio."""
-
-    whole: float
-    models: float
-    ratio: float
-
-
-def _looks(photo: CanonicalImage, perception: PerceptionProcess, runs: int) -> _Looks:
-    """Both by turns, so that what else the machine does meanwhile slows both."""
-    worker = Worker(build_checks(ModelStore(), load_thresholds()), lambda name, phase: None)
-    worker.observe_image(photo)
-    perception.observe_image(photo)
-    wholes, models = [], []
-    for _ in range(runs):
-        started = time.perf_counter()
-        perception.observe_image(photo)
-        wholes.append(1000 * (time.perf_counter() - started))
-        with _timed_models() as spent:
-            worker.observe_image(photo)
-        models.append(1000 * sum(spent))
-    return _Looks(
-        whole=round(statistics.median(wholes), 2),
-        models=round(statistics.median(models), 2),
-        ratio=round(statistics.median(w / m for w, m in zip(wholes, models, strict=True)), 2),
-    )
-
-
-@contextmanager
-def _timed_models() -> Iterator[list[float]]:
-    """Collect the seconds of every model run inside the block."""
-    spent: list[float] = []
-    originals = [(kind, name, getattr(kind, name)) for kind, name in _MODEL_CALLS]
-    for kind, name, original in originals:
-        setattr(kind, name, _timed(original, spent))
-    try:
-        yield spent
-    finally:
-        for kind, name, original in originals:
-            setattr(kind, name, original)
-
-
-def _timed(original: Callable[..., _T], spent: list[float]) -> Callable[..., _T]:
-    def call(self: object, batch: NDArray[np.float32]) -> _T:
-        started = time.perf_counter()
-        try:
-            return original(self, batch)
-        finally:
-            spent.append(time.perf_counter() - started)
-
-    return call

@@ -19,6 +19,7 @@ from consent_edit.errors import InputError, Unavailable
 from consent_edit.operator import Operator
 from consent_edit.policy.bundle import Narrowing
 from consent_edit.policy.policy_file import PolicyFile
+from consent_edit.remedies.kinds import Whom
 from consent_edit.request import EditRequest, FileFormat
 from consent_edit.vocabulary import Operation, Purpose
 
@@ -43,6 +44,17 @@ JurisdictionOption = Annotated[
     list[str] | None, typer.Option("--jurisdiction", help="Law the edit falls under, such as eu; repeatable.")
 ]
 
+AnonymiseOption = Annotated[
+    Whom, typer.Option(help="bystanders: make everybody without consent unrecognisable before the edit.")
+]
+CropOption = Annotated[
+    Whom,
+    typer.Option(help="bystanders: edit the part of the picture that shows the consenting people alone."),
+]
+PreserveOption = Annotated[
+    Whom, typer.Option(help="bystanders: put bodies and people too small to recognise back after the edit.")
+]
+
 _FORMATS: dict[str, FileFormat] = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 
 
@@ -55,6 +67,9 @@ def read_request(
     operation: list[Operation] | None,
     purpose: Purpose,
     jurisdiction: list[str] | None = None,
+    anonymise: Whom = "",
+    crop: Whom = "",
+    preserve: Whom = "",
     file_format: FileFormat = "png",
 ) -> EditRequest:
     """The request that command-line options describe.
@@ -71,6 +86,9 @@ def read_request(
         presentations=tuple(_text(path) for path in consent or ()),
         operations=frozenset(operation or ()),
         purpose=purpose,
+        anonymise=anonymise,
+        crop=crop,
+        preserve=preserve,
         jurisdictions=tuple(jurisdiction or ()),
         file_format=file_format,
     )
@@ -125,6 +143,9 @@ def edit(
     operation: OperationOption = None,
     purpose: PurposeOption = Purpose.PERSONAL,
     jurisdiction: JurisdictionOption = None,
+    anonymise: AnonymiseOption = "",
+    crop: CropOption = "",
+    preserve: PreserveOption = "",
     as_json: AsJson = False,
 ) -> None:
     """Edit one picture. Exits 3 when refused; nothing is written then."""
@@ -139,6 +160,9 @@ def edit(
         operation=operation,
         purpose=purpose,
         jurisdiction=jurisdiction,
+        anonymise=anonymise,
+        crop=crop,
+        preserve=preserve,
         file_format=file_format,
     )
     receipt = out.with_name(out.name + ".receipt.json")

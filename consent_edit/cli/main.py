@@ -13,6 +13,7 @@ from consent_edit.cli import (
     bench,
     demo,
     edit,
+    engine,
     issuer,
     models,
     operator,
@@ -35,6 +36,7 @@ app.command("demo")(demo.demo)
 app.command("edit")(edit.edit)
 app.command("assess")(assess.assess)
 app.command("verify")(verify.verify)
+app.command("engine")(engine.engine)
 app.add_typer(models.app, name="models", help="The weights the checks run on.")
 app.add_typer(issuer.app, name="issuer", help="An identity verifier: enrol people, revoke credentials.")
 app.add_typer(wallet.app, name="wallet", help="The person depicted: hold a credential, grant, withdraw.")
@@ -104,6 +106,7 @@ def _as_json(error: ConsentEditError) -> dict[str, object]:
         described |= {
             "codes": list(error.codes),
             "boxes": [list(box) for box in error.boxes],
+            "pictures": list(error.pictures),
             "decision_id": error.decision_id,
         }
     return described

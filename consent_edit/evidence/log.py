@@ -139,7 +139,7 @@ def draft_leaf(
         decision_id: Random id of the private record.
         codes: Reason codes as the requester reads them, for the log can be read by anybody who knows the
             decision's id; an exact consent code that slips in is masked by :func:`public_codes`.
-        subjects: Field name (``input``, ``output``, ``grant.0``...) -> digest or grant id.
+        subjects: Field name (``input``, ``picture.0``, ``output``, ``grant.0``...) -> digest or grant id.
         checks: Effective checks as decisions record them; the leaf names their model files.
         policy_digest: ``sha256:<hex>``.
         floor_digest: ``sha256:<hex>``.
@@ -175,6 +175,15 @@ def _model_hashes(checks: Sequence[Mapping[str, JsonValue]]) -> tuple[str, ...]:
     return tuple(sorted(hashes))
 
 
+def log_admission(store: Store, *, record: Mapping[str, JsonValue], draft: SaltedLeaf) -> None:
+    """Write an admission down, with the record and leaf of a break should nothing else ever close it.
+
+    Raises:
+        StoreUnavailable: nothing was written; nothing may run.
+    """
+    store.journal.admit(record=_named(record, draft, ()), leaf=draft.leaf.as_json(), now=draft.leaf.time)
+
+
 def log_release(
     store: Store,
     *,
@@ -184,6 +193,8 @@ def log_release(
     record: Mapping[str, JsonValue],
     draft: SaltedLeaf,
     origins: Mapping[str, Origin] = MappingProxyType({}),
+    likenesses: Mapping[str, Sequence[bytes]] = MappingProxyType({}),
+    closes: bool = False,
 ) -> LogEntry:
     """Count the uses, spend the proofs, keep the record and append the leaf, in one transaction.
 
@@ -192,10 +203,12 @@ def log_release(
         nonces: A proof's nonce, and when it may be forgotten, unix seconds.
         people: Who consented; each keeps the salts under a key of her own.
         origins: Pixel digest of the picture that leaves -> the first picture of its chain; in no leaf.
+        likenesses: Pixel digest -> PDQ hashes by which that picture is found again; in no leaf either.
+        closes: Whether it ends the admitted edit that bears the leaf's name.
 
     Raises:
         ConsentInvalid: ``EXHAUSTED`` or ``REPLAYED``; nothing was written.
-        StoreUnavailable: nothing was written.
+        StoreUnavailable: nothing was written; ``check.edit-closed``: the edit is not open any more.
     """
     return store.commit_release(
         grants=grants,
@@ -205,22 +218,33 @@ def log_release(
         leaf=draft.leaf.as_json(),
         now=draft.leaf.time,
         origins=origins,
+        likenesses=likenesses,
+        closes=closes,
     )
 
 
 def log_refusal(
-    store: Store, *, people: Sequence[Depicted], record: Mapping[str, JsonValue], draft: SaltedLeaf
+    store: Store,
+    *,
+    people: Sequence[Depicted],
+    record: Mapping[str, JsonValue],
+    draft: SaltedLeaf,
+    closes: bool = False,
 ) -> LogEntry:
     """Keep the record of a refusal or an assessment and append the leaf; no use is counted.
 
+    Args:
+        closes: As :func:`log_release`.
+
     Raises:
-        StoreUnavailable: nothing was written.
+        StoreUnavailable: as :func:`log_release`.
     """
     return store.commit_refusal(
         record=_named(record, draft, people),
         subjects=_entries(people, draft),
         leaf=draft.leaf.as_json(),
         now=draft.leaf.time,
+        closes=closes,
     )
 
 

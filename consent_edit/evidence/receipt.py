@@ -28,6 +28,7 @@ from consent_edit.evidence.log import (
 from consent_edit.evidence.proofs import check_inclusion
 from consent_edit.intake.containers import PictureFormat
 from consent_edit.intake.decode import decoder_id
+from consent_edit.remedies.kinds import Remedy
 from consent_edit.store.ledger import LogEntry
 from consent_edit.store.merkle import leaf_hash
 from consent_edit.vocabulary import (
@@ -138,6 +139,8 @@ class Receipt(_Wire):
         checks: The effective checks; every must-run one, with the models behind it.
         operations: What the edit did, sorted.
         layers: The kinds of proof the file bears.
+        remedies: What was carried out on request so that the edit needed fewer people's consent; none in
+            receipts from before there were any.
     """
 
     v: Literal[1]
@@ -155,6 +158,7 @@ class Receipt(_Wire):
     operations: tuple[Operation, ...]
     purpose: Purpose
     layers: tuple[Layer, ...]
+    remedies: tuple[Remedy, ...] = ()
     log: LogEvidence
 
     @model_validator(mode="after")
@@ -191,6 +195,7 @@ def describe_release(
     checks: Sequence[Mapping[str, JsonValue]],
     operations: Iterable[Operation],
     purpose: Purpose,
+    remedies: Iterable[Remedy] = (),
 ) -> Receipt:
     """Write the receipt of a release whose leaf is in the log; time, policy and floor are the leaf's.
 
@@ -205,6 +210,7 @@ def describe_release(
             ``{name, outcome, models: [{role, sha256, threshold, self_test, runtime}]}``.
         operations: What the edit did.
         purpose: What it was for.
+        remedies: What was carried out on request.
 
     Raises:
         CheckFailed: ``check.receipt``: no valid receipt can be written of this, so nothing may leave.
@@ -236,6 +242,7 @@ def describe_release(
         "operations": sorted(set(operations)),
         "purpose": purpose,
         "layers": list(Layer),
+        "remedies": sorted(set(remedies)),
         "log": {
             "index": entry.index,
             "size": entry.size,

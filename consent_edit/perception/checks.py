@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consent_edit.intake.canonical import CanonicalImage
+from consent_edit.perception.backends.choice import Kind
 from consent_edit.perception.models.store import ModelStore
 from consent_edit.perception.observation import (
     BodyObservation,
@@ -21,6 +22,7 @@ from consent_edit.perception.observation import (
     PictureExposure,
     PromptObservation,
 )
+from consent_edit.perception.shown import Shown
 from consent_edit.thresholds import Thresholds
 from consent_edit.vocabulary import Age, CheckName, PersonKind, Recognisable
 
@@ -58,6 +60,7 @@ class Checks:
         self.store = store
         self.limits = limits
         self._shared: FirstEmbedder | None = None
+        self._shown: Shown | None = None
         self._detector: FaceDetector
         self._first: FirstEmbedder
         self._second: SecondEmbedder
@@ -123,6 +126,16 @@ class Checks:
             self._shared = FirstEmbedder(self.store, self.limits)
         return self._shared
 
+    def _of(self, pixels: NDArray[np.uint8]) -> Shown:
+        """The picture with what its checks share; of the newest picture only."""
+        if self._shown is None or self._shown.pixels is not pixels:
+            self._shown = Shown(pixels)
+        return self._shown
+
+    def let_go(self) -> None:
+        """Forget the picture that was looked at last."""
+        self._shown = None
+
     def detect(self, pixels: NDArray[np.uint8]) -> tuple[FaceObservation, ...]:
         """Faces without embeddings, best score first; (H, W, 3) uint8 RGB."""
         return tuple(
@@ -135,16 +148,32 @@ class Checks:
                 landmarks=face.landmarks,
                 support=face.support.value,
             )
-            for face in self._detector.detect(pixels)
+            for face in self._detector.detect(self._of(pixels))
         )
 
     def embed(self, pixels: NDArray[np.uint8], face: FaceObservation) -> NDArray[np.float32]:
         """The first embedder's views of a face, float32 (views, dim)."""
-        return self._first.embed(pixels, face.landmarks)
+        return self._first.embed(self._of(pixels), face.landmarks)
 
     def embed_second(self, pixels: NDArray[np.uint8], face: FaceObservation) -> NDArray[np.float32]:
         """The second embedder's views of a face, float32 (views, dim)."""
-        return self._second.embed(pixels, face.landmarks)
+        return self._second.embed(self._of(pixels), face.landmarks)
+
+    def embed_faces(
+        self, pixels: NDArray[np.uint8], faces: Sequence[FaceObservation]
+    ) -> list[NDArray[np.float32]]:
+        """As :meth:`embed`, of several faces; on a device in one run."""
+        if self.store.backend.kind is Kind.CPU:
+            return [self.embed(pixels, face) for face in faces]
+        return self._first.embed_all(self._of(pixels), [face.landmarks for face in faces])
+
+    def embed_faces_second(
+        self, pixels: NDArray[np.uint8], faces: Sequence[FaceObservation]
+    ) -> list[NDArray[np.float32]]:
+        """As :meth:`embed_second`, of several faces; on a device in one run."""
+        if self.store.backend.kind is Kind.CPU:
+            return [self.embed_second(pixels, face) for face in faces]
+        return self._second.embed_all(self._of(pixels), [face.landmarks for face in faces])
 
     def embed_added(
         self, pixels: NDArray[np.uint8], face: FaceObservation
@@ -156,7 +185,7 @@ class Checks:
         self, pixels: NDArray[np.uint8], faces: Sequence[FaceObservation]
     ) -> tuple[BodyObservation, ...]:
         """People whose face is none of those found."""
-        return self._bodies.find(pixels, faces)
+        return self._bodies.find(self._of(pixels), faces)
 
     def age(self, pixels: NDArray[np.uint8], face: FaceObservation) -> Age:
         """What the age signal says of a face: ``MINOR`` or ``UNDETERMINED``."""
@@ -164,7 +193,7 @@ class Checks:
 
     def expose(self, pixels: NDArray[np.uint8], people: Sequence[PersonObservation]) -> PictureExposure:
         """The exposure of a picture and of everybody found in it."""
-        return self._exposure.read(pixels, people)
+        return self._exposure.read(self._of(pixels), people)
 
     def read(self, texts: Sequence[str], negative: Sequence[str]) -> PromptObservation:
         """What the texts of a request ask for; ``negative`` steer by what they exclude."""

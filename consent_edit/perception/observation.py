@@ -276,11 +276,14 @@ class Origin:
         boxes: Per person found there, where they were, as shares of the picture's width and height.
         exposure: What was read there.
         sketch: What it looked like.
+        further: The least that other first pictures showed which the chain may have come from, with the
+            people where they are in this one; exposure is compared with it as well. None where none is known.
     """
 
     boxes: tuple[Box, ...]
     exposure: PictureExposure
     sketch: Sketch = Sketch()
+    further: tuple[Origin, ...] = ()
 
     @classmethod
     def of(cls, seen: ImageObservation) -> Origin:

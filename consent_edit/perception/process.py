@@ -25,6 +25,7 @@ from consent_edit.perception.observation import (
     Origin,
     PromptObservation,
 )
+from consent_edit.perception.operator.checks import OperatorBuild
 from consent_edit.perception.verdicts import Verdicts
 from consent_edit.perception.worker import LOADING, RUNNING
 from consent_edit.thresholds import Thresholds, load_thresholds
@@ -34,6 +35,13 @@ Build = Callable[[ModelStore, Thresholds], Checks]
 
 MEMORY_BYTES: Final = 4 << 30
 """Most data the child may hold. A check that needs more fails; 1.1 GB were seen at 4096 px."""
+
+DEVICE_MEMORY_BYTES: Final = 16 << 30
+"""The same bound where torch runs the models on a device of its own.
+
+``RLIMIT_DATA`` counts what a process may write and shares with nobody (setrlimit(2), since Linux 4.7). CUDA's
+reservations of addresses cannot be written, and what it maps from its driver, pinned memory too, is shared:
+neither counts. Torch's libraries, the context's own tables and staging buffers do; a few GB are usual."""
 
 REMEMBERED: Final = 32
 """Pictures whose observation is kept: an output that comes back as the next input is not looked at again."""
@@ -72,7 +80,7 @@ class PerceptionProcess:
         limits: The operating thresholds in force, asked before every look: a child that was told others is
             ended. By default the file's.
         remembered: Pictures whose observation is kept while the child that saw them lives.
-        memory: Bytes of data the child may hold.
+        memory: Bytes of data the child may hold; by default what the backend needs.
 
     Raises:
         Unavailable: the installation lacks its lock or thresholds; never for a check.
@@ -86,7 +94,7 @@ class PerceptionProcess:
         build: Build = build_checks,
         limits: Callable[[], Thresholds] | None = None,
         remembered: int = REMEMBERED,
-        memory: int = MEMORY_BYTES,
+        memory: int | None = None,
     ) -> None:
         self._store = store if store is not None else ModelStore()
         self._deadlines = deadlines if deadlines is not None else Deadlines()
@@ -94,7 +102,7 @@ class PerceptionProcess:
         file = load_thresholds()
         self._limits = limits if limits is not None else lambda: file
         self._told = self._limits()
-        self._memory = memory
+        self._memory = _bound(self._build, self._store) if memory is None else memory
         self._verdicts = Verdicts(remembered)
         self._lock = threading.Lock()
         self._child: Child | None = None
@@ -224,6 +232,13 @@ class PerceptionProcess:
         """A child in which a check failed is not asked again: the next one may find what this one lacked."""
         if any(run.outcome is not CheckOutcome.RAN for run in runs):
             self._stop()
+
+
+def _bound(build: Build, store: ModelStore) -> int:
+    """Bytes of data that a child may hold, by the backend that it is to run."""
+    wanted = build.backend if isinstance(build, OperatorBuild) else None
+    backend = store.backend if wanted is None else wanted
+    return MEMORY_BYTES if backend.device == "cpu" else DEVICE_MEMORY_BYTES
 
 
 def _answers(seen: ImageObservation, image: CanonicalImage) -> bool:

@@ -8,10 +8,10 @@ import pickle
 import resource
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from multiprocessing.connection import Connection
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,7 @@ from consent_edit.perception.observation import (
 from consent_edit.vocabulary import CheckName, CheckOutcome
 
 T = TypeVar("T")
+Embeddings: TypeAlias = Mapping[str, NDArray[np.float32]]
 
 LOADING: Final = "loading"
 RUNNING: Final = "running"
@@ -92,23 +93,28 @@ class Worker:
             return guarded
 
         def embedded(
-            name: CheckName, embed: Callable[[FaceObservation], Mapping[str, NDArray[np.float32]]]
+            name: CheckName, embed: Callable[[Sequence[FaceObservation]], Iterable[Embeddings]]
         ) -> tuple[tuple[FaceObservation, ...], CheckRun]:
             def work() -> tuple[FaceObservation, ...]:
-                return tuple(
-                    replace(face, embeddings={**face.embeddings, **embed(face)})
-                    if must_embed(face, limits)
-                    else face
-                    for face in faces
-                )
+                asked = [face for face in faces if must_embed(face, limits)]
+                told = {
+                    id(face): replace(face, embeddings={**face.embeddings, **own})
+                    for face, own in zip(asked, embed(asked), strict=True)
+                }
+                return tuple(told.get(id(face), face) for face in faces)
 
             return self._guarded(name, of_faces(work), faces)
 
         one, two = CheckName.FACE_EMBEDDING, CheckName.FACE_EMBEDDING_SECOND  # roles are named as checks are
-        faces, first = embedded(one, lambda face: {one.value: checks.embed(pixels, face)})
+        faces, first = embedded(
+            one, lambda some: [{one.value: rows} for rows in checks.embed_faces(pixels, some)]
+        )
         faces, second = embedded(
             two,
-            lambda face: {two.value: checks.embed_second(pixels, face), **checks.embed_added(pixels, face)},
+            lambda some: [
+                {two.value: rows, **checks.embed_added(pixels, face)}
+                for face, rows in zip(some, checks.embed_faces_second(pixels, some), strict=True)
+            ],
         )
         none: tuple[BodyObservation, ...] = ()
         bodies, finding = self._guarded(
@@ -123,6 +129,7 @@ class Worker:
         exposure, exposed = self._guarded(
             CheckName.EXPOSURE, lambda: checks.expose(pixels, people), no_exposure(len(people))
         )
+        checks.let_go()
         return ImageObservation(
             digest=image.digest,
             width=image.width,
@@ -166,6 +173,13 @@ def _end_with_parent(parent: int) -> None:
     os._exit(0)
 
 
+def _bound(memory: int) -> None:
+    """Hold no more data than this, nor than the host may itself."""
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    least = memory if most == resource.RLIM_INFINITY else min(memory, most)
+    resource.setrlimit(resource.RLIMIT_DATA, (least, least))
+
+
 def _quiet_threads() -> None:
     """One thread each: with busy cores two are slower. A missing cv2 is named by the check that needs it."""
     try:
@@ -207,7 +221,7 @@ def serve(descriptor: int, parent: int) -> None:
 
     try:
         build, store, limits, memory = told(pipe)
-        resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+        _bound(memory)
         _quiet_threads()
         _keep_freed_memory()
         worker = Worker(build(store, limits), lambda name, phase: tell("begin", name.value, phase))

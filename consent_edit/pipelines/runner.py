@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from itertools import count, takewhile
 
 import numpy as np
 from PIL import Image
@@ -14,7 +15,7 @@ from consent_edit.intake.canonical import CanonicalImage
 from consent_edit.pipelines.families import Family, Role, classify
 from consent_edit.pipelines.families.family import Works
 from consent_edit.pipelines.signature import BoundCall, check_sizes
-from consent_edit.pipelines.watch import Progress, Watch, watched
+from consent_edit.pipelines.watch import Progress, Step, Watch, watched
 
 
 def run(
@@ -26,16 +27,18 @@ def run(
     deadline_s: float,
     cancelled: Callable[[], bool] = lambda: False,
     progress: Progress = lambda step, total: None,
+    glance: Callable[[Step], object] = lambda step: None,
 ) -> CanonicalImage:
     """Run one cleared call and return the pixels it made.
 
     Args:
-        images: Picture argument -> the canonical pixels that were checked; exactly these are sent, fitted to
-            the sides that the family works at.
+        images: Picture argument, or place of a further picture -> the canonical pixels that were checked;
+            exactly these are sent, the one edited and its mask fitted to the sides that the family works at.
         clearance: Spent here; it must have been given for this very call and these very pixels.
         deadline_s: Seconds after which the run is aborted at its next step.
         cancelled: Asked at every step.
         progress: Told of every step done: which it was, and of how many.
+        glance: Shown every step done; ours, and never a caller's.
 
     Returns:
         The pipeline's one picture as canonical pixels, in the picture's size cut to the family's multiple.
@@ -56,8 +59,9 @@ def run(
     keywords: dict[str, object] = {**call.settings, **family.fixed}
     keywords |= {name: text for name, text in call.texts.items() if text or name == family.text_arguments[0]}
     keywords |= family.sizing.measured(given.width, given.height)
-    keywords |= {name: _fitted(image, family, name) for name, image in images.items()}
+    keywords |= _sent(images, family)
     watch = Watch(deadline=time.monotonic() + deadline_s, cancelled=cancelled, progress=progress)
+    watch.glance = glance
     try:
         try:
             with watched(pipeline, watch, family.hooks):
@@ -73,9 +77,25 @@ def run(
         ) from error
 
 
+def _sent(images: Mapping[str, CanonicalImage], family: Family) -> dict[str, object]:
+    """Argument -> its picture, or the list of its pictures in the order of their places."""
+    sent: dict[str, object] = {name: _fitted(image, family, name) for name, image in images.items()}
+    for name in family.several:
+        numbered = takewhile(sent.__contains__, (f"{name}[{number}]" for number in count(1)))
+        behind = [sent.pop(place) for place in numbered]
+        if behind:  # the picture edited comes first, where the list is its argument's
+            sent[name] = [sent[name], *behind] if name in sent else behind
+    return sent
+
+
 def _fitted(image: CanonicalImage, family: Family, name: str) -> Image.Image:
-    """The picture at the sides the family works at, as the pipelines would fit it; a mask stays two-toned."""
+    """The picture at the sides the family works at, as the pipelines would fit it; a mask stays two-toned.
+
+    A further picture goes as it is: each pipeline fits it by itself, a control picture to the output's size.
+    """
     picture = Image.fromarray(image.pixels)
+    if family.pictures.get(name) not in {Role.EDITED, Role.MASK}:
+        return picture
     size = family.sizing.working(image.width, image.height)
     if family.sizing.works is Works.ABOUT or size == picture.size:
         return picture  # fitted once, it would be fitted to another size again

@@ -41,13 +41,15 @@ class BoundCall:
 
     Attributes:
         texts: Text argument -> text; absent ones are empty.
-        images: Picture argument -> what the caller gave, not yet taken in.
+        images: Argument of the picture edited, or of its mask -> what the caller gave, not yet taken in.
+        pictures: Argument -> its further pictures, those behind the one edited in a list; not yet taken in.
         settings: Other allowed arguments.
     """
 
     family: Family
     texts: Mapping[str, str]
     images: Mapping[str, object]
+    pictures: Mapping[str, tuple[object, ...]]
     settings: Mapping[str, object]
 
     @property
@@ -89,8 +91,9 @@ def bind(
 
     Raises:
         ArgumentRejected: ``input.argument`` for an argument that is unknown, owned by the wrapper or out of
-            range; ``input.batch`` for lists of pictures or prompts; ``input.prompt`` for a text that is none,
-            or too long.
+            range; ``input.batch`` for lists of pictures or prompts, where no list is taken;
+            ``input.image-missing``; ``input.type`` for what is no picture; ``input.prompt`` for a text that
+            is none, or too long.
     """
     try:
         bound = inspect.signature(type(pipeline).__call__).bind(pipeline, *arguments, **keywords).arguments
@@ -99,7 +102,10 @@ def bind(
     given = dict(list(bound.items())[1:])  # without self
     given.update(given.pop("kwargs", {}))
     texts = {name: _text(name, given.pop(name, "")) for name in family.text_arguments}
-    images = {name: _single(name, given.pop(name, None)) for name in family.judged}
+    shown = {name: _pictures(family, name, given.pop(name, None)) for name in family.pictures}
+    own = {*family.image_arguments, family.mask_argument}
+    images = {name: several[0] for name, several in shown.items() if name in own}
+    pictures = {name: several[name in own :] for name, several in shown.items() if several[name in own :]}
     settings = {
         name: value
         for name, value in given.items()
@@ -108,7 +114,7 @@ def bind(
     edited = images[family.image_arguments[0]]
     if isinstance(edited, CanonicalImage):  # else its size is not known before it was taken in
         check_sizes(family, settings, edited)
-    return BoundCall(family=family, texts=texts, images=images, settings=settings)
+    return BoundCall(family=family, texts=texts, images=images, pictures=pictures, settings=settings)
 
 
 def check_sizes(family: Family, settings: Mapping[str, object], image: CanonicalImage) -> None:
@@ -142,7 +148,7 @@ def _taken(family: Family, name: str, value: object) -> bool:
         raise ArgumentRejected(
             f"argument {name} is not allowed with {family.name}{_why(family, name)}",
             remedy="leave it out; allowed are: "
-            + ", ".join((*family.text_arguments, *family.judged, *family.allowed)),
+            + ", ".join((*family.text_arguments, *family.pictures, *family.allowed)),
         )
     if not check(value):
         raise ArgumentRejected(
@@ -153,8 +159,6 @@ def _taken(family: Family, name: str, value: object) -> bool:
 
 
 def _why(family: Family, name: str) -> str:
-    if name in family.unserved:
-        return f": a {family.pictures[name].value} picture, which cannot be judged yet"
     reason = f"the wrapper gives it, as {family.fixed[name]}" if name in family.fixed else refusal(name)
     return f": {reason}" if reason else ""
 
@@ -184,17 +188,27 @@ def _text(name: str, value: object) -> str:
     return text
 
 
-def _single(name: str, value: object) -> object:
-    if value is None:
-        raise ArgumentRejected(f"{name} is missing: there is no picture to edit", code="input.image-missing")
+def _pictures(family: Family, name: str, value: object) -> tuple[object, ...]:
+    """The pictures of an argument, a list read once; none only of an argument that may be left out."""
     if isinstance(value, list | tuple):
+        if name not in family.several:
+            raise ArgumentRejected(
+                f"{name} must be one picture", code="input.batch", remedy="call once a picture"
+            )
+        several = tuple(value)
+    else:
+        several = () if value is None else (value,)
+    if not several and name in family.needed:
         raise ArgumentRejected(
-            f"{name} must be one picture", code="input.batch", remedy="call once a picture"
+            f"{name} is missing: there is no {family.pictures[name].value} picture",
+            code="input.image-missing",
+            remedy="give it; in an EditRequest, control pictures stand in pictures",
         )
-    if not isinstance(value, bytes | Image.Image | CanonicalImage):  # a tensor may be latents
-        raise ArgumentRejected(
-            f"{name} is a {type(value).__name__}, which nobody can look at as a picture",
-            code="input.type",
-            remedy="hand in a Pillow picture, or the bytes of a file",
-        )
-    return value
+    for one in several:
+        if not isinstance(one, bytes | Image.Image | CanonicalImage):  # a tensor may be latents
+            raise ArgumentRejected(
+                f"{name} is a {type(one).__name__}, which nobody can look at as a picture",
+                code="input.type",
+                remedy="hand in a Pillow picture, or the bytes of a file",
+            )
+    return several

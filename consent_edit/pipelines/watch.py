@@ -6,11 +6,13 @@ instances, are laid anew for every run, and are checked afterwards to be still t
 
 from __future__ import annotations
 
+import inspect
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from consent_edit.errors import CheckFailed
@@ -24,6 +26,17 @@ Progress = Callable[[int, int], object]
 """A caller's ``progress(step, total)``: gets two plain numbers and nothing of the picture."""
 
 
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Step:
+    """One passage of ``scheduler.step``: which of how many, what went in and what came out."""
+
+    number: int
+    total: int
+    arguments: tuple[object, ...]
+    keywords: Mapping[str, object]
+    made: object
+
+
 @dataclass(slots=True)
 class Watch:
     """What one run is allowed, and what was seen of it.
@@ -32,12 +45,14 @@ class Watch:
         deadline: ``time.monotonic()`` value past which the run is aborted.
         cancelled: Asked at every step; true aborts.
         progress: Told of every step that was done; whatever it raises aborts the run.
+        glance: Shown every step that was done; ours, and never a caller's.
         seen: How often each hook was passed.
     """
 
     deadline: float
     cancelled: Callable[[], bool] = field(default=lambda: False)
     progress: Progress = field(default=lambda step, total: None)
+    glance: Callable[[Step], object] = field(default=lambda step: None)
     seen: dict[Hook, int] = field(default_factory=dict)
 
     def look(self) -> None:
@@ -51,12 +66,21 @@ class Watch:
         if self.cancelled():
             raise CheckFailed("the edit was cancelled while it ran", code=CANCELLED)
 
-    def passed(self, hook: Hook, pipeline: object) -> None:
+    def passed(
+        self,
+        hook: Hook,
+        pipeline: object,
+        arguments: tuple[object, ...],
+        keywords: Mapping[str, object],
+        made: object,
+    ) -> None:
         """Count a passage, and tell how far the run is."""
         self.seen[hook] = self.seen.get(hook, 0) + 1
         if hook is Hook.STEP:
-            step = self.seen[hook]
-            self.progress(step, max(step, _steps(pipeline)))
+            number = self.seen[hook]
+            step = Step(number, max(number, _steps(pipeline)), arguments, keywords, made)
+            self.progress(step.number, step.total)
+            self.glance(step)
 
 
 def _steps(pipeline: object) -> int:
@@ -101,9 +125,11 @@ def _lay(pipeline: object, part: object, hook: Hook, watch: Watch) -> object:
     def method(*arguments: object, **keywords: object) -> object:
         watch.look()
         made = original(part, *arguments, **keywords)  # type: ignore[misc]  # None is refused below
-        watch.passed(hook, pipeline)
+        watch.passed(hook, pipeline, arguments, keywords, made)
         return made
 
+    if original is not None:  # pipelines read from it which arguments, such as a generator, they may give
+        method.__signature__ = inspect.signature(partial(original, part))  # type: ignore[attr-defined]
     if original is None or vars(part).setdefault(hook.method, method) is not method:
         raise CheckFailed(
             f"the pipeline's {hook.value} is missing or is not as diffusers made it",

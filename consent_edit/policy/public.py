@@ -15,20 +15,34 @@ where it permits strangers. Then the requester reads ``policy.not-permitted``.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Final
 
 from consent_edit.errors import ArgumentRejected
+from consent_edit.policy import wording
 from consent_edit.policy.codes import CONSENT_REQUIRED, NOT_PERMITTED, family, ordered
 from consent_edit.policy.explain import Language, remedies, sentences
 from consent_edit.policy.facts import Facts, PersonFacts
 from consent_edit.policy.floor import FloorRule, consent_counts, recognisable_face
 from consent_edit.policy.outcome import Decision, Finding
-from consent_edit.vocabulary import Age, Assurance, ConsentStatus, IdentityKept, PersonKind, PhotoBinding
+from consent_edit.vocabulary import (
+    Age,
+    Assurance,
+    ConsentStatus,
+    IdentityKept,
+    PersonKind,
+    PhotoBinding,
+    Stage,
+)
 
 Box = tuple[int, int, int, int]
 
 _ASKS_CONSENT: Final = frozenset({FloorRule.CONSENT_REQUIRED.value, FloorRule.PHOTO_REQUIRED.value})
+
+
+_BEFORE_THE_EDIT: Final = frozenset({"anonymise", "crop"})
+_AFTER_THE_EDIT: Final = "preserve"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +54,14 @@ class RequesterView:
         codes: Public codes; empty when the edit was allowed.
         boxes: Boxes (left, top, width, height in pixels) of the faces whose people must be asked.
         remedies: What to do next, a sentence each.
+        pictures: Per box, the name of the picture it lies in.
     """
 
     message: str
     codes: tuple[str, ...]
     boxes: tuple[Box, ...]
     remedies: tuple[str, ...]
+    pictures: tuple[str, ...] = ()
 
 
 def _as_stranger(person: PersonFacts) -> PersonFacts:
@@ -86,7 +102,28 @@ def public_persons(facts: Facts, findings: tuple[Finding, ...]) -> tuple[int, ..
     return tuple(sorted(index for index in asked if recognisable_face(facts.persons[index])))
 
 
-def public_view(decision: Decision, boxes: tuple[Box, ...], language: Language = "en") -> RequesterView:
+def _proposed(decision: Decision, language: Language, tried: Collection[str]) -> tuple[str, ...]:
+    """What could be asked for so that fewer people's consent is needed; from public facts alone."""
+    facts, codes = strangers(decision.facts), decision.public_codes
+    kept = any(recognisable_face(one) and consent_counts(one, facts.environment) for one in facts.persons)
+    found: list[tuple[str, str]] = []
+    before = facts.stage is Stage.INPUT and not _BEFORE_THE_EDIT & set(tried)
+    if CONSENT_REQUIRED in codes and before and kept:
+        found.append(wording.OTHERS)
+    after = facts.stage is Stage.OUTPUT and _AFTER_THE_EDIT not in tried
+    if FloorRule.HANDS_OFF.value in codes and after:
+        found.append(wording.PUT_BACK)
+    return tuple(french if language == "fr" else english for english, french in found)
+
+
+def public_view(
+    decision: Decision,
+    boxes: tuple[Box, ...],
+    language: Language = "en",
+    *,
+    pictures: tuple[str, ...] = (),
+    tried: Collection[str] = (),
+) -> RequesterView:
     """What the requester is told.
 
     Args:
@@ -94,17 +131,22 @@ def public_view(decision: Decision, boxes: tuple[Box, ...], language: Language =
         boxes: One a person found, in the order of ``decision.facts.persons`` without ``unseen``; or none at
             all where there is no picture to point into.
         language: ``en`` or ``fr``.
+        pictures: One name a box, or none at all where there is one picture.
+        tried: Remedies that were carried out already, which are not proposed again.
 
     Raises:
-        ArgumentRejected: another number of boxes, which would point at the wrong person.
+        ArgumentRejected: another number of boxes or names, which would point at the wrong person.
     """
     if boxes and len(boxes) != len(decision.facts.persons) - 1:
         raise ArgumentRejected("a view needs one box a person found, or none", code="input.boxes")
+    if pictures and len(pictures) != len(boxes):
+        raise ArgumentRejected("a view needs the picture of every box, or of none", code="input.boxes")
     codes = decision.public_codes
     told = tuple(dict.fromkeys(sentences(codes, language, decision.texts)))
     return RequesterView(
         message=" ".join(told),
         codes=codes,
         boxes=tuple(boxes[index] for index in decision.public_persons if boxes),
-        remedies=remedies(codes, language, decision.texts),
+        remedies=(*remedies(codes, language, decision.texts), *_proposed(decision, language, tried)),
+        pictures=tuple(pictures[index] for index in decision.public_persons if pictures),
     )

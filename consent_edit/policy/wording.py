@@ -25,6 +25,20 @@ _TRY_LATER: Final = (
     "Réessayez ; si cela persiste, l'exploitant doit rétablir le contrôle avant toute sortie.",
 )
 
+OTHERS: Final = (
+    "Or have everybody else made unrecognisable (EditRequest.anonymise='bystanders') or cut off "
+    "(EditRequest.crop='bystanders').",
+    "Ou faites rendre tous les autres méconnaissables (EditRequest.anonymise='bystanders') ou recadrez sans "
+    "eux (EditRequest.crop='bystanders').",
+)
+"""What helps where somebody's consent counts and others' is missing."""
+
+PUT_BACK: Final = (
+    "Or have them put back after the edit as they were (EditRequest.preserve='bystanders').",
+    "Ou faites remettre ces personnes telles qu'elles étaient (EditRequest.preserve='bystanders').",
+)
+"""What helps where an edit repainted people who cannot be asked."""
+
 FLOOR: Final[dict[str, Wording]] = {
     "floor.checks-incomplete": (
         "A check that must run gave no answer, so nothing leaves.",

@@ -1,7 +1,8 @@
 """Lineage: which first picture a released one came from, so that a chain of small steps is seen as one.
 
 A row is found by a hash of the released picture's pixel digest, and sealed under a key that only the digest
-gives: a copy of the table opens nothing, and who brings the picture back opens its row. It holds where people
+gives: a copy of the table opens nothing, and who brings the picture back opens its row; who brings it back
+saved anew is led to the digest by what it looks like (``store.likeness``). It holds where people
 stood in the first picture, what the exposure models said there, and a small copy of it with what released
 edits were allowed to repaint: no template, nothing of who they are. It is in no log and in no receipt, is
 written with the release or not at all, and ends :data:`KEPT_S` after it. Rows of version 1, which older
@@ -13,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Final
 
 from cryptography.exceptions import InvalidTag
@@ -32,6 +34,9 @@ KEPT_S: Final = 400 * 24 * 3600
 
 MAX_BYTES: Final = 1024 * 1024
 """Bound on one row; a picture with a thousand people needs about 300 KB, its small copy about 70."""
+
+MOST_FURTHER: Final = 1
+"""Further first pictures that a row holds: the least that any of them showed is kept as one."""
 
 _SEALED: Final = b"\x02"
 """First byte of a sealed row; those of version 1 are JSON and begin with a brace."""
@@ -57,16 +62,42 @@ class _Reading(_Wire):
         return ExposureReading(self.value, dict(self.scores))
 
 
-class _Row(_Wire):
-    """What a row holds, as canonical JSON; those of version 1 hold no sketch."""
+class _Past(_Wire):
+    """A first picture."""
 
-    v: int = Field(ge=1, le=2)
     boxes: tuple[tuple[float, float, float, float], ...]
     picture: _Reading
     persons: tuple[_Reading, ...]
     elsewhere: _Reading
+
+    @classmethod
+    def of(cls, origin: Origin) -> _Past:
+        exposure = origin.exposure
+        return cls(
+            boxes=tuple((box.x, box.y, box.width, box.height) for box in origin.boxes),
+            picture=_Reading.of(exposure.picture),
+            persons=tuple(_Reading.of(person) for person in exposure.persons),
+            elsewhere=_Reading.of(exposure.elsewhere),
+        )
+
+    def origin(self) -> Origin:
+        return Origin(
+            boxes=tuple(Box(*box) for box in self.boxes),
+            exposure=PictureExposure(
+                picture=self.picture.reading(),
+                persons=tuple(person.reading() for person in self.persons),
+                elsewhere=self.elsewhere.reading(),
+            ),
+        )
+
+
+class _Row(_Past):
+    """What a row holds, as canonical JSON; those of version 1 hold no sketch, of 2 no further pictures."""
+
+    v: int = Field(ge=1, le=3)
     sketch: str = ""
     rows: float = Field(default=1.0, gt=0, le=1)
+    further: tuple[_Past, ...] = Field(default=(), max_length=MOST_FURTHER)
 
 
 def keep(connection: Connection, picture: str, origin: Origin, now: int) -> None:
@@ -79,7 +110,7 @@ def keep(connection: Connection, picture: str, origin: Origin, now: int) -> None
         picture: Pixel digest of the released picture, as intake gives it when the file comes back.
     """
     row = insert_into(connection, LINEAGE).values(
-        picture_hash=_named(picture), until=now + KEPT_S, origin=_sealed(picture, _written(origin))
+        picture_hash=named(picture), until=now + KEPT_S, origin=_sealed(picture, _written(origin))
     )
     connection.execute(
         row.on_conflict_do_update(index_elements=[LINEAGE.c.picture_hash], set_={"until": row.excluded.until})
@@ -89,17 +120,22 @@ def keep(connection: Connection, picture: str, origin: Origin, now: int) -> None
 
 def find(connection: Connection, picture: str, otherwise: Origin) -> Origin:
     """The origin of a picture; ``otherwise``, itself, where none is kept."""
-    found = connection.scalar(select(LINEAGE.c.origin).where(LINEAGE.c.picture_hash == _named(picture)))
-    return otherwise if found is None else _read(picture, found)
+    return next(iter(known(connection, picture)), otherwise)
+
+
+def known(connection: Connection, picture: str) -> tuple[Origin, ...]:
+    """The one origin of a picture, or none."""
+    found = connection.scalar(select(LINEAGE.c.origin).where(LINEAGE.c.picture_hash == named(picture)))
+    return () if found is None else (_read(picture, found),)
 
 
 def forget(connection: Connection, pictures: Sequence[str]) -> int:
     """Forget released pictures; each is then a first picture again."""
-    names = [_named(picture) for picture in pictures]
+    names = [named(picture) for picture in pictures]
     return connection.execute(delete(LINEAGE).where(LINEAGE.c.picture_hash.in_(names))).rowcount
 
 
-def _named(picture: str) -> bytes:
+def named(picture: str) -> bytes:
     """How a picture is named in the table."""
     return hashlib.sha256(b"consent-edit/lineage/v1\0" + picture.encode("utf-8", "surrogatepass")).digest()
 
@@ -114,7 +150,7 @@ def _key(picture: str) -> bytes:
 def _sealed(picture: str, data: bytes) -> bytes:
     """A row as it is kept: AES-256-GCM, bound to the name it is found by."""
     nonce = secrets.token_bytes(_NONCE_BYTES)
-    return _SEALED + nonce + AESGCM(_key(picture)).encrypt(nonce, data, _named(picture))
+    return _SEALED + nonce + AESGCM(_key(picture)).encrypt(nonce, data, named(picture))
 
 
 def _opened(picture: str, row: bytes) -> bytes:
@@ -127,22 +163,19 @@ def _opened(picture: str, row: bytes) -> bytes:
         return row
     nonce, sealed = row[1 : 1 + _NONCE_BYTES], row[1 + _NONCE_BYTES :]
     try:
-        return AESGCM(_key(picture)).decrypt(nonce, sealed, _named(picture))
+        return AESGCM(_key(picture)).decrypt(nonce, sealed, named(picture))
     except InvalidTag as error:
         raise ValueError("not sealed for this picture") from error
 
 
 def _written(origin: Origin) -> bytes:
-    exposure = origin.exposure
     try:
         row = _Row(
-            v=2,
-            boxes=tuple((box.x, box.y, box.width, box.height) for box in origin.boxes),
-            picture=_Reading.of(exposure.picture),
-            persons=tuple(_Reading.of(person) for person in exposure.persons),
-            elsewhere=_Reading.of(exposure.elsewhere),
+            v=3,
+            **dict(_Past.of(origin)),
             sketch=b64url_encode(origin.sketch.picture),
             rows=origin.sketch.rows,
+            further=tuple(_Past.of(one) for one in origin.further),
         )
         data = canonical_json(row.model_dump(mode="json"))
     except ValueError as error:  # a ValidationError is one
@@ -160,12 +193,4 @@ def _read(picture: str, row: object) -> Origin:
         raise StoreUnavailable(
             "a picture's origin in the store is damaged", code="check.store-damaged"
         ) from error
-    return Origin(
-        boxes=tuple(Box(*box) for box in found.boxes),
-        exposure=PictureExposure(
-            picture=found.picture.reading(),
-            persons=tuple(person.reading() for person in found.persons),
-            elsewhere=found.elsewhere.reading(),
-        ),
-        sketch=sketch,
-    )
+    return replace(found.origin(), sketch=sketch, further=tuple(one.origin() for one in found.further))

@@ -15,18 +15,29 @@ from consent_edit.store.schema import (
     SCHEMA_VERSION,
     SINCE_VERSION_2,
     SINCE_VERSION_3,
+    SINCE_VERSION_5,
+    SINCE_VERSION_6,
     STORE_INFO,
 )
 
 _SCHEMA: Final = "schema"
+
+_LACKING: Final = {
+    1: SINCE_VERSION_2 + SINCE_VERSION_3 + SINCE_VERSION_5 + SINCE_VERSION_6,
+    2: SINCE_VERSION_3 + SINCE_VERSION_5 + SINCE_VERSION_6,
+    3: SINCE_VERSION_5 + SINCE_VERSION_6,
+    4: SINCE_VERSION_5 + SINCE_VERSION_6,
+    5: SINCE_VERSION_6,
+}
+"""Older version -> the tables it lacks."""
 
 
 def prepare(connection: Connection) -> bool:
     """Bring the database to this version, inside the caller's writing transaction.
 
     1. Empty: every table is made.
-    2. A store of version 1 (SQLite), 2 or 3: the tables it lacks are made; what it holds stays as it is. One
-       of version 3 lacks none, but an older release cannot read what this one writes there.
+    2. A store of version 1 (SQLite) to 5: the tables it lacks are made; what it holds stays as it is. Version
+       4 has the tables of 3, whose release cannot read what it wrote there.
     3. A store of this version: nothing.
     4. The index over decisions is made where it is not there yet; every release of this version reads such a
        store.
@@ -51,15 +62,10 @@ def _prepare_sqlite(connection: Connection) -> bool:
         case (0, 0) if tables == 0:  # 1
             METADATA.create_all(connection)
             connection.exec_driver_sql(f"PRAGMA application_id={APPLICATION_ID}")
-        case (number, 1) if number == APPLICATION_ID:  # 2
-            METADATA.create_all(connection, tables=SINCE_VERSION_2 + SINCE_VERSION_3, checkfirst=False)
-        case (number, 2) if number == APPLICATION_ID:  # 2
-            METADATA.create_all(connection, tables=SINCE_VERSION_3, checkfirst=False)
+        case (number, int(older)) if number == APPLICATION_ID and older in _LACKING:  # 2
+            METADATA.create_all(connection, tables=_LACKING[older], checkfirst=False)
             connection.exec_driver_sql(f"PRAGMA user_version={SCHEMA_VERSION}")
-            return False
-        case (number, 3) if number == APPLICATION_ID:  # 2
-            connection.exec_driver_sql(f"PRAGMA user_version={SCHEMA_VERSION}")
-            return False
+            return older == 1
         case (number, now) if number == APPLICATION_ID and now == SCHEMA_VERSION:  # 3
             return False
         case _:
@@ -87,9 +93,8 @@ def _prepare_older_postgres(connection: Connection) -> bool:
     match connection.scalar(select(STORE_INFO.c.value).where(row)):
         case value if value == now:  # 3
             return False
-        case b"2" | b"3" as older:  # 2
-            if older == b"2":
-                METADATA.create_all(connection, tables=SINCE_VERSION_3, checkfirst=False)
+        case b"2" | b"3" | b"4" | b"5" as older:  # 2
+            METADATA.create_all(connection, tables=_LACKING[int(older)], checkfirst=False)
             connection.execute(update(STORE_INFO).where(row).values(value=now))
             return False
         case _:

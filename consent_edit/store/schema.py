@@ -1,4 +1,4 @@
-"""The tables: the log with its tree, decision records, use counts, lineage, the vault, nonces and marks."""
+"""The tables: log and tree, decisions, open admissions, uses, lineage and likenesses, vault and so on."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sqlalchemy import (
     event,
 )
 
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 6
 """In ``PRAGMA user_version``, or in :data:`STORE_INFO` on PostgreSQL; no other version is written to."""
 
 APPLICATION_ID: Final = 0x63656474
@@ -63,6 +63,19 @@ DECISIONS: Final = Table(
 
 DECISIONS_BY_LEAF: Final = Index("decisions_leaf", DECISIONS.c.leaf_index)
 """To read them in the order of the log; a store that was laid out without it is given it when opened."""
+
+ADMISSIONS: Final = Table(
+    "admissions",
+    METADATA,
+    Column("decision_id", String, primary_key=True),
+    Column("owner", _NUMBER, nullable=False),
+    Column("time", _NUMBER, nullable=False),
+    Column("record", LargeBinary, nullable=False),
+    Column("leaf", LargeBinary, nullable=False),
+)
+"""Edits that were admitted and have no closing record yet (``store.journal``): the name it will have, the
+process that answers for it (``store.presence``), when, and what is written should nothing else ever be. Facts
+and model hashes: no grant, picture, digest or name (G8)."""
 
 USES: Final = Table(
     "uses",
@@ -133,6 +146,26 @@ pixel digest. ``until`` is Unix seconds. A store of version 3 has the same table
 older release, which cannot open a sealed row, is not to use the store any more."""
 
 Index("lineage_until", LINEAGE.c.until)
+
+LIKENESSES: Final = Table(
+    "likenesses",
+    METADATA,
+    Column("picture_hash", LargeBinary(32), primary_key=True),
+    Column("until", _NUMBER, nullable=False),
+    Column("since", _NUMBER, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+"""What released pictures look like, sealed under a key of the vault's (``store.likeness``); named as in
+:data:`LINEAGE`. ``since`` is the index of the leaf that the row came with: it only grows."""
+
+Index("likenesses_until", LIKENESSES.c.until)
+Index("likenesses_since", LIKENESSES.c.since)
+
+SINCE_VERSION_6: Final = (LIKENESSES,)
+"""What a store of version 5 lacks; a release that knows nothing of it would leave pictures unlisted."""
+
+SINCE_VERSION_5: Final = (ADMISSIONS,)
+"""What a store of version 4 lacks; a release that admits edits without it could lose one unseen."""
 
 SINCE_VERSION_3: Final = (LINEAGE,)
 """What a store of version 2 lacks; it is no mere help, so an older release must not write without it."""

@@ -20,7 +20,9 @@ from consent_edit.perception.observation import Origin
 from consent_edit.store import decisions, freshness, ledger, lineage, merkle
 from consent_edit.store.database import Database, translated
 from consent_edit.store.decisions import KeptDecision
+from consent_edit.store.journal import Journal, take_out
 from consent_edit.store.ledger import LogEntry
+from consent_edit.store.likeness import Alike, Likenesses
 from consent_edit.store.opening import open_vault
 from consent_edit.store.schema import DECISIONS, LOG_LEAVES, USES
 from consent_edit.store.vault import SubjectEntry, Vault
@@ -41,6 +43,8 @@ class Store:
     def __init__(self, database: Database, vault: Vault) -> None:
         self._database = database
         self._vault = vault
+        self._journal = Journal(database)
+        self._likenesses = Likenesses(vault)
 
     @classmethod
     def open(
@@ -83,8 +87,17 @@ class Store:
         return self._vault
 
     def close(self) -> None:
-        """Close the connections; the store cannot be used afterwards unless opened again."""
+        """Close the connections; the store cannot be used afterwards unless opened again.
+
+        Admitted edits that are open still are lost from now on.
+        """
+        self._journal.end()
         self._database.close()
+
+    @property
+    def journal(self) -> Journal:
+        """The edits that were admitted and are not closed yet; in the same database."""
+        return self._journal
 
     def commit_release(
         self,
@@ -96,6 +109,8 @@ class Store:
         nonces: Sequence[tuple[str, int]] = (),
         subjects: Sequence[SubjectEntry] = (),
         origins: Mapping[str, Origin] = MappingProxyType({}),
+        likenesses: Mapping[str, Sequence[bytes]] = MappingProxyType({}),
+        closes: bool = False,
     ) -> LogEntry:
         """Spend nonces, count a use of each grant, keep record and entries, append the leaf: all, or nothing.
 
@@ -109,27 +124,33 @@ class Store:
                 one named twice, or issued here and ended, is refused like one that was spent.
             subjects: What the decision leaves of each person depicted, sealed under that person's data key.
             origins: Pixel digest of each picture that leaves -> the first picture of its chain of edits.
+            likenesses: Pixel digest of each -> its PDQ hashes, by which it is found when it is saved anew.
+            closes: Whether this ends the admitted edit that bears the record's name.
 
         Raises:
             ConsentInvalid: ``EXHAUSTED``: a grant has no use left; ``REPLAYED``: a nonce was spent before.
                 Nothing was written.
             InputError: ``input.vault``: a subject is empty or too long. Nothing was written.
-            StoreUnavailable: not written; ``check.clock-behind`` when ``now`` is before the newest entry. If
-                a server went away during the commit, it may have been written: a use burnt for nothing.
+            StoreUnavailable: not written; ``check.clock-behind`` when ``now`` is before the newest entry;
+                ``check.edit-closed`` when the edit is not open any more. If a server went away during the
+                commit, it may have been written: a use burnt for nothing.
         """
         caps: dict[str, int | None] = {}
         for grant_id, cap in grants:
             known = caps.get(grant_id)
             caps[grant_id] = cap if known is None else known if cap is None else min(cap, known)
         with self._database.writing() as connection:
+            decision_id, _ = ledger.names_of(record)
+            if closes:
+                take_out(connection, decision_id)
             freshness.spend(connection, nonces, now)
             for grant_id, cap in caps.items():
                 ledger.count_use(connection, grant_id, cap)
-            decision_id, _ = ledger.names_of(record)
             for entry in subjects:
                 self._vault.record(connection, entry, decision_id)
             for picture, origin in origins.items():
                 lineage.keep(connection, picture, origin, now)
+                self._likenesses.keep(connection, picture, likenesses.get(picture, ()), now)
             return ledger.append(connection, record, leaf, now)
 
     def commit_refusal(
@@ -139,6 +160,7 @@ class Store:
         leaf: Mapping[str, JsonValue],
         now: int,
         subjects: Sequence[SubjectEntry] = (),
+        closes: bool = False,
     ) -> LogEntry:
         """Keep the record of a refusal and append its leaf; no grant is used and no nonce spent.
 
@@ -146,7 +168,9 @@ class Store:
             InputError: as :meth:`commit_release`.
             StoreUnavailable: as :meth:`commit_release`.
         """
-        return self.commit_release(grants=(), record=record, leaf=leaf, now=now, subjects=subjects)
+        return self.commit_release(
+            grants=(), record=record, leaf=leaf, now=now, subjects=subjects, closes=closes
+        )
 
     def subject_entries(self, subject: str) -> tuple[Mapping[str, JsonValue], ...]:
         """What decisions left of a person, oldest first: ``decision_id`` and ``data``; empty once erased.
@@ -182,6 +206,19 @@ class Store:
         with self._database.reading() as connection:
             return lineage.find(connection, picture, otherwise)
 
+    def alike(self, hashes: Sequence[bytes], most: float) -> tuple[Alike, ...]:
+        """Released pictures that a picture may have come from, by what it looks like; the nearest first.
+
+        Args:
+            hashes: Its PDQ hashes, in every way it may lie.
+            most: Bits, of 256, that may differ.
+
+        Raises:
+            StoreUnavailable: as :meth:`origin`.
+        """
+        with self._database.reading() as connection:
+            return self._likenesses.find(connection, hashes, most)
+
     def forget_origins(self, pictures: Sequence[str]) -> int:
         """Forget where released pictures came from, before their time; each is then a first picture again.
 
@@ -195,6 +232,7 @@ class Store:
             StoreUnavailable: it could not be written down.
         """
         with self._database.writing() as connection:
+            self._likenesses.forget(connection, pictures)
             return lineage.forget(connection, pictures)
 
     def issue_nonce(self, now: int, lifetime: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -15,11 +16,13 @@ from consent_edit.store.database import Database, translated
 from consent_edit.store.ledger import bounded_json, parse_record
 from consent_edit.store.schema import VAULT_ENTRIES, VAULT_SUBJECTS
 from consent_edit.store.sealing import EntryName, SubjectKey
-from consent_edit.store.vault_key import KeyFile, VaultKey, key_unavailable
+from consent_edit.store.vault_key import KEY_BYTES, KeyFile, VaultKey, key_unavailable
 from consent_edit.store.vault_rows import Keys, checked_name
 
 DECISION_KIND: Final = "decision"
 """Kind of the entries that :meth:`Vault.record` keeps; :meth:`Vault.put` does not take it."""
+
+_KEY_KIND: Final = "key"
 
 MAX_DATA_BYTES: Final = 1024 * 1024
 """Bound on what one entry holds."""
@@ -57,7 +60,7 @@ class Vault:
             InputError: ``input.vault``: subject or kind is empty or too long, or the data too large.
             StoreUnavailable: not kept; ``check.vault-key`` when the vault was given another key meanwhile.
         """
-        if kind == DECISION_KIND or len(data) > MAX_DATA_BYTES:
+        if kind in {DECISION_KIND, _KEY_KIND} or len(data) > MAX_DATA_BYTES:
             raise InputError("the vault keeps up to 1 MiB, of a kind of your own", code="input.vault")
         with self._database.writing() as connection:
             vault_rows.keep(connection, self._in_force(connection), subject, kind, data, replace=True)
@@ -158,6 +161,24 @@ class Vault:
         data = bounded_json({"data": entry.data, "decision_id": decision_id})
         keys = self._in_force(connection)
         vault_rows.keep(connection, keys, entry.subject, DECISION_KIND, data, replace=False)
+
+    def shared_key(self, connection: Connection, name: str, *, make: bool) -> bytes:
+        """A random key of 32 bytes that is the store's own and nobody's, sealed like an entry.
+
+        Args:
+            make: Whether to make it when there is none yet, inside the caller's writing transaction.
+
+        Raises:
+            StoreUnavailable: ``check.store-damaged``: it was made once and is not there; or as :meth:`get`.
+        """
+        keys = self._in_force(connection)
+        found = vault_rows.entries(connection, keys, name, _KEY_KIND)
+        if not found and make:
+            found = [secrets.token_bytes(KEY_BYTES)]
+            vault_rows.keep(connection, keys, name, _KEY_KIND, found[0], replace=True)
+        if not found:
+            raise StoreUnavailable("a key of the store is not there", code="check.store-damaged")
+        return found[0]
 
     def recorded(self, subject: str) -> tuple[Mapping[str, JsonValue], ...]:
         """What :meth:`record` kept of a subject, oldest first: ``decision_id`` and ``data`` each.

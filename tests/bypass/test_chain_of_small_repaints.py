@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 
 import cv2
@@ -106,6 +107,24 @@ def test_repainting_in_small_steps(chain, steps):
     assert chain.scene.perception.origins[-1].sketch.picture
 
 
+def test_repainting_in_small_steps_saved_anew(chain, steps):
+    """The same sum is refused when the file is saved anew between the steps, and its digest is not known."""
+    source = CanonicalImage.of(steps[0])
+    for shown in steps[1:4]:
+        source = anew(chain.edits(source, shown))
+    with pytest.raises(EditRefused) as refused:
+        for shown in steps[4:]:
+            source = anew(chain.edits(source, shown))
+    assert "consent.out_of_scope" in chain.scene.exact(refused.value)
+
+
+def anew(released):
+    """The same picture in another file."""
+    with io.BytesIO() as memory:
+        Image.fromarray(decode(released).image.pixels).save(memory, "JPEG", quality=92)
+        return memory.getvalue()
+
+
 @pytest.mark.parametrize("last", range(1, 7))
 def test_every_small_step_alone_is_none(chain, steps, last):
     """What is refused is the sum: each of the same steps leaves when its picture begins a chain."""
@@ -113,11 +132,12 @@ def test_every_small_step_alone_is_none(chain, steps, last):
 
 
 def test_forgotten_chain_begins_anew(chain, steps):
-    """An operator who forgets where a picture came from forgets its first picture with it."""
-    source = CanonicalImage.of(steps[0])
+    """An operator who forgets where a chain's pictures came from forgets its first picture with them."""
+    source, released = CanonicalImage.of(steps[0]), []
     for shown in steps[1:4]:
         source = chain.edits(source, shown)
-    assert chain.scene.operator.store.forget_origins([decode(source).image.digest]) == 1
+        released.append(decode(source).image.digest)
+    assert chain.scene.operator.store.forget_origins(released) == 3
     for shown in steps[4:]:
         source = chain.edits(source, shown)
     assert decode(source).image.pixels.shape == (128, 128, 3)

@@ -188,7 +188,7 @@ def test_edit_within_an_edit(scene):
         return False
 
     assert scene.editor.edit(scene.request(), cancelled=again).released
-    assert inner == ["check.pipeline-unwatched"]
+    assert inner == ["check.pipeline-busy"]
 
 
 def test_faces_of_strangers_behind_an_empty_input(scene):

@@ -20,8 +20,7 @@ from consent_edit.pipelines.families import FAMILIES, Role, classify
 from consent_edit.pipelines.families.arguments import REFUSED
 from consent_edit.pipelines.signature import bind
 
-SERVED = [family for family in FAMILIES if not family.waits and family.name != "grading"]
-WAITING = [family for family in FAMILIES if family.waits]
+SERVED = [family for family in FAMILIES if family.name != "grading"]
 SIDE = 64
 
 every = pytest.mark.parametrize("family", SERVED, ids=lambda family: family.name)
@@ -39,12 +38,13 @@ def picture():
 
 
 def images(family):
-    shown = {Role.EDITED: picture(), Role.MASK: CanonicalImage.of(np.full((SIDE, SIDE, 3), 255, np.uint8))}
-    return {name: shown[family.pictures[name]] for name in family.judged}
+    white = CanonicalImage.of(np.full((SIDE, SIDE, 3), 255, np.uint8))
+    shown = {Role.EDITED: picture(), Role.MASK: white, Role.CONTROL: picture()}
+    return {name: shown[family.pictures[name]] for name in family.needed}
 
 
 def bound(family, **changes):
-    few = {"num_inference_steps": 2, "strength": 1.0, "max_sequence_length": 32}
+    few = {"num_inference_steps": 2, "strength": 1.0, "max_sequence_length": 32, "control_mode": 1}
     call = {name: value for name, value in few.items() if name in family.allowed}
     return bind(
         tiny_once(family), family, (), {"prompt": "make it warmer", **images(family), **call, **changes}
@@ -120,23 +120,50 @@ def test_the_classes_own_output(family):
 )
 def test_latents_as_image(family, disguise):
     """What is no Pillow picture could be taken as latents, by the pipeline and by nobody else."""
-    for name in family.judged:
+    for name in family.pictures:
         assert refused(family, **{name: disguise}).code == "input.type"
 
 
 @every
 def test_a_second_picture_in_a_list(family):
-    """A batch would let a second face in behind the first."""
-    for name in family.judged:
-        for batch in ([Image.new("RGB", (SIDE, SIDE))] * 2, (picture(),), [TENSOR]):
-            assert refused(family, **{name: batch}).code == "input.batch"
+    """A batch would let a second face in behind the first; where a list is one edit, all of it is kept."""
+    for name in family.pictures:
+        for batch in ([Image.new("RGB", (SIDE, SIDE))] * 2, (picture(), picture(), picture())):
+            if name not in family.several:
+                assert refused(family, **{name: batch}).code == "input.batch"
+                continue
+            call = bound(family, **{name: batch})
+            assert (*([call.images[name]] if name in call.images else ()), *call.pictures[name]) == tuple(
+                batch
+            )
+
+
+@every
+@pytest.mark.parametrize("disguise", [TENSOR, np.zeros((SIDE, SIDE, 3), np.uint8), [], None])
+def test_latents_within_a_list(family, disguise):
+    """Whatever stands behind a true picture in a list is a picture itself, and no list of its own."""
+    for name in family.several:
+        assert refused(family, **{name: [picture(), disguise]}).code == "input.type"
+        assert refused(family, **{name: []}).code == "input.image-missing"
 
 
 @every
 def test_a_hidden_reference_face(family):
-    """A picture that the edit draws from but that nobody judged is refused, whatever it is called."""
-    for name in {*family.unserved, "ip_adapter_image", "image_reference", "control_image"} - {*family.judged}:
-        assert refused(family, **{name: Image.new("RGB", (SIDE, SIDE))}).code == "input.argument"
+    """A picture that the edit draws from is kept for the checks, or refused, whatever it is called."""
+    shown = Image.new("RGB", (SIDE, SIDE))
+    for name in {"ip_adapter_image", "image_reference", "control_image", "face_image"} - {*family.pictures}:
+        assert refused(family, **{name: shown}).code == "input.argument"
+    for name in {*family.further} - {*family.needed}:
+        assert bound(family, **{name: shown}).pictures == {**bound(family).pictures, name: (shown,)}
+
+
+@every
+def test_a_picture_for_an_ip_adapter(family):
+    """No adapter may be loaded, so a picture for one is refused with the reason."""
+    for name in {"ip_adapter_image", "negative_ip_adapter_image"} & {
+        *inspect.signature(type(tiny_once(family)).__call__).parameters
+    }:
+        assert "IP-Adapter" in refused(family, **{name: Image.new("RGB", (SIDE, SIDE))}).message
 
 
 @every
@@ -291,18 +318,6 @@ def test_textual_inversion_in_any_tokenizer(family, monkeypatch):
                     assert error.value.code == "input.adapter"
                 else:  # the Qwen tokenizers ship with it
                     assert classify(pipeline) is family
-
-
-@pytest.mark.parametrize("family", WAITING, ids=lambda family: family.name)
-def test_a_family_that_needs_a_control_picture(family):
-    """What needs a picture that nobody can judge yet is refused, and says what it waits for."""
-    import diffusers
-
-    kind = getattr(diffusers, family.class_path.partition(":")[2])
-    with pytest.raises(ArgumentRejected) as error:
-        classify(object.__new__(kind))
-    assert error.value.code == "input.unsupported-pipeline"
-    assert "control_image" in error.value.message and "docs/pipelines.md" in error.value.remedy
 
 
 @pytest.mark.parametrize(

@@ -158,7 +158,7 @@ def test_withdrawn_while_the_edit_waits(scene, monkeypatch):
     person = scene.person(1)
     grant = person.grant(operations={Operation.TONE})
     called = []
-    monkeypatch.setattr("consent_edit.editor.runner.run", lambda *_, **__: called.append(1))
+    monkeypatch.setattr("consent_edit.pipelines.attended.runner.run", lambda *_, **__: called.append(1))
     admitting, gate = scene.editor._gate.admit, type(scene.editor._gate)
 
     def admit(self, *arguments):

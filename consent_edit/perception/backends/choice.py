@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import metadata
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,14 @@ from numpy.typing import NDArray
 from consent_edit.errors import ModelUnavailable
 
 if TYPE_CHECKING:
-    from consent_edit.perception.backends.torch.exposure import DeviceExposure
+    from consent_edit.perception.backends.torch.exposure import DeviceExposure, DeviceSquares
     from consent_edit.perception.backends.torch.eyes import DeviceEyes
+    from consent_edit.perception.backends.torch.faces import DeviceFaces
     from consent_edit.perception.models.store import ModelStore
+
+
+Batch: TypeAlias = NDArray[np.float32] | NDArray[np.uint8]
+"""Numbers, or levels from 0 to 255 where a model was loaded to take them."""
 
 
 class Kind(StrEnum):
@@ -34,8 +39,8 @@ class Model(Protocol):
 
     output_names: tuple[str, ...]
 
-    def run(self, batch: NDArray[np.float32], /) -> dict[str, NDArray[np.float32]]:
-        """Output name -> float32 array, for float32 in the graph's own layout."""
+    def run(self, batch: Batch, /) -> dict[str, NDArray[np.float32]]:
+        """Output name -> float32 array, for float32, or levels if so loaded, in the graph's own layout."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +55,21 @@ class Backend:
     kind: Kind = Kind.CPU
     device: str = "cpu"
 
-    def onnx(self, data: bytes, *, free_axes: Sequence[int] = ()) -> Model:
+    @classmethod
+    def named(cls, name: str) -> Backend:
+        """The backend that an operator's file names: ``cpu``, or for torch a device, or ``torch-cpu``.
+
+        Whether there is such a device is found out when a model is loaded.
+        """
+        return cls() if name == "cpu" else cls(Kind.TORCH, name.removeprefix("torch-"))
+
+    def onnx(self, data: bytes, *, free_axes: Sequence[int] = (), levels: bool = False) -> Model:
         """A model of an ONNX file.
 
         Args:
             data: The file's bytes.
             free_axes: Axes of the input whose size may vary from call to call.
+            levels: Whether it is given uint8 of 0 to 255 for the float32 of the file.
 
         Raises:
             ModelUnavailable: the runtime is not installed, sees no such device, or does not take the graph.
@@ -64,7 +78,7 @@ class Backend:
             case Kind.CPU:
                 from consent_edit.perception.backends.onnx import OnnxModel
 
-                return OnnxModel(data, free_axes=free_axes)
+                return OnnxModel(data, free_axes=free_axes, levels=levels)
             case Kind.TORCH:
                 _require_torch()
                 from consent_edit.perception.backends.torch.model import TorchModel
@@ -119,6 +133,26 @@ class Backend:
         from consent_edit.perception.backends.torch.precision import device_of
 
         return DeviceExposure(store, device_of(self.device))
+
+    def faces(self, model: Model) -> DeviceFaces | None:
+        """What cuts faces out on the device for one of this backend's models; ``None`` for the CPU."""
+        if self.kind is Kind.CPU:
+            return None
+        from consent_edit.perception.backends.torch.faces import DeviceFaces
+        from consent_edit.perception.backends.torch.model import TorchModel
+        from consent_edit.perception.backends.torch.precision import device_of
+
+        return DeviceFaces(model, device_of(self.device)) if isinstance(model, TorchModel) else None
+
+    def squares(self, model: Model) -> DeviceSquares | None:
+        """What cuts a picture's views out on the device for the second exposure family; as :meth:`faces`."""
+        if self.kind is Kind.CPU:
+            return None
+        from consent_edit.perception.backends.torch.exposure import DeviceSquares
+        from consent_edit.perception.backends.torch.model import TorchModel
+        from consent_edit.perception.backends.torch.precision import device_of
+
+        return DeviceSquares(model, device_of(self.device)) if isinstance(model, TorchModel) else None
 
     def runtime(self, file: str) -> str:
         """What a record says ran a file: the runtime, its version and the device.

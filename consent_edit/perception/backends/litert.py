@@ -7,6 +7,7 @@ from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from consent_edit.errors import ModelUnavailable
+from consent_edit.perception.backends.choice import Batch
 
 
 class LiteRtModel:
@@ -41,7 +42,7 @@ class LiteRtModel:
         self.input_shape: tuple[int, ...] = tuple(int(n) for n in inputs[0]["shape"])
         self.output_names: tuple[str, ...] = tuple(name for name, _ in self._outputs)
 
-    def run(self, picture: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+    def run(self, picture: Batch, /) -> dict[str, NDArray[np.float32]]:
         """Run the graph once.
 
         Args:

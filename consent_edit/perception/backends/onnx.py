@@ -9,9 +9,10 @@ import numpy as np
 import onnx
 import onnxruntime
 from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from consent_edit.errors import ModelUnavailable
+from consent_edit.perception.backends.choice import Batch
 
 _FOLDABLE = frozenset({"DequantizeLinear", "Reshape"})
 
@@ -82,16 +83,27 @@ def _free_axes(model: ModelProto, axes: Sequence[int]) -> None:
     del model.graph.value_info[:]
 
 
-def prepared_graph(data: bytes, *, free_axes: Sequence[int] = ()) -> bytes:
+def _take_levels(model: ModelProto) -> None:
+    """Let the one input be levels of 0 to 255, a byte each: they are made numbers where they are read."""
+    (item,) = model.graph.input
+    wanted, item.name = item.name, f"{item.name}_levels"
+    item.type.tensor_type.elem_type = TensorProto.UINT8
+    model.graph.node.insert(0, helper.make_node("Cast", [item.name], [wanted], to=TensorProto.FLOAT))
+
+
+def prepared_graph(data: bytes, *, free_axes: Sequence[int] = (), levels: bool = False) -> bytes:
     """The graph with folded weights, its true inputs only, and the named input axes made free.
 
     Args:
         data: An ONNX file.
         free_axes: Axes of the input whose size may vary from call to call.
+        levels: Whether it shall take uint8.
     """
     model = onnx.load_model_from_string(data)
     _fold(model)
     _free_axes(model, free_axes)
+    if levels:
+        _take_levels(model)
     return cast(bytes, model.SerializeToString())
 
 
@@ -101,12 +113,13 @@ class OnnxModel:
     Args:
         data: The bytes of an ONNX file; those very bytes are what was hashed.
         free_axes: Axes of the input whose size may vary from call to call.
+        levels: Whether it is given uint8, a quarter of the memory.
 
     Raises:
         ModelUnavailable: the runtime does not take the graph.
     """
 
-    def __init__(self, data: bytes, *, free_axes: Sequence[int] = ()) -> None:
+    def __init__(self, data: bytes, *, free_axes: Sequence[int] = (), levels: bool = False) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
@@ -115,7 +128,7 @@ class OnnxModel:
         options.log_severity_level = 4
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            graph = prepared_graph(data, free_axes=free_axes)
+            graph = prepared_graph(data, free_axes=free_axes, levels=levels)
             self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         except Exception as error:
             raise ModelUnavailable(
@@ -125,11 +138,11 @@ class OnnxModel:
         self._input = self._session.get_inputs()[0].name
         self.output_names: tuple[str, ...] = tuple(item.name for item in self._session.get_outputs())
 
-    def run(self, batch: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+    def run(self, batch: Batch) -> dict[str, NDArray[np.float32]]:
         """Run the graph.
 
         Args:
-            batch: float32 in the graph's own layout.
+            batch: float32, or levels, in the graph's own layout.
 
         Returns:
             Output name -> float32 array.

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,6 +15,7 @@ from consent_edit.perception.bodies.silhouette import ROLE as REGION_ROLE
 from consent_edit.perception.bodies.silhouette import Silhouette
 from consent_edit.perception.models.store import ModelStore
 from consent_edit.perception.observation import BodyObservation, Box, FaceObservation, ModelUse
+from consent_edit.perception.shown import Pixels, Shown
 from consent_edit.thresholds import Thresholds
 
 _POSE: Final = "pose"
@@ -48,29 +48,28 @@ class BodyFinder:
             ModelUse(REGION_ROLE, self._silhouette.sha256, threshold=limits.body_region, self_test=True),
         )
 
-    def find(
-        self, pixels: NDArray[np.uint8], faces: Sequence[FaceObservation]
-    ) -> tuple[BodyObservation, ...]:
+    def find(self, picture: Shown | Pixels, faces: Sequence[FaceObservation]) -> tuple[BodyObservation, ...]:
         """People whose face is none of those found, best first.
 
         Args:
-            pixels: (H, W, 3) uint8 RGB.
+            picture: (H, W, 3) uint8 RGB.
             faces: The faces found there.
 
         Raises:
             CheckFailed: an answer is no number.
         """
-        full = (pixels.shape[1], pixels.shape[0])
-        pixels = _shrunk(pixels)
+        shown = Shown.of(picture)
+        full = shown.size
+        pixels = shown.averaged(_SIDE) if max(full) > _SIDE else shown.pixels
         height, width = pixels.shape[:2]
         scale = (full[0] / width, full[1] / height)
         faces = [_moved(face, 1 / scale[0], 1 / scale[1]) for face in faces]
         likely = self._silhouette.of(pixels) > self._limits.body_region
         counted = []
         for hit in self.hits(pixels):
-            shown = _supported(hit, likely, (width, height)) >= self._limits.body_silhouette
-            if hit.score >= self._limits.body_pose or shown:
-                counted.append((hit, (_POSE, _SILHOUETTE) if shown else (_POSE,)))
+            seen = _supported(hit, likely, (width, height)) >= self._limits.body_silhouette
+            if hit.score >= self._limits.body_pose or seen:
+                counted.append((hit, (_POSE, _SILHOUETTE) if seen else (_POSE,)))
         signs = dict(counted)
         people = distinct(unexplained([hit for hit, _ in counted], faces))
         bodies = _apart([_body(hit, signs[hit], (width, height)) for hit in people])
@@ -88,15 +87,6 @@ class BodyFinder:
         for view in _tiles(width, height, side * _TILE):
             found += self._pose.look(square_of(pixels, view), view, least)
         return found
-
-
-def _shrunk(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The picture no larger than any view needs it."""
-    factor = _SIDE / max(pixels.shape[:2])
-    if factor >= 1:
-        return pixels
-    size = (max(1, round(pixels.shape[1] * factor)), max(1, round(pixels.shape[0] * factor)))
-    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 def _moved(face: FaceObservation, x: float, y: float) -> FaceObservation:

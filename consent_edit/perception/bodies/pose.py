@@ -20,6 +20,8 @@ _SIDE: Final = 224
 _STRIDES: Final = ((8, 2), (16, 2), (32, 6))  # anchors a cell: the graph's own layout, 2254 in all
 _HIPS, _SHOULDERS = 4, 8  # columns of the two key points used; 6 and 10 are circles around the body
 
+_TURNED: Final = {1: cv2.ROTATE_90_COUNTERCLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_CLOCKWISE}
+
 Floats = NDArray[np.float32]
 
 
@@ -103,9 +105,9 @@ class PoseDetector:
         Raises:
             CheckFailed: an answer is no number.
         """
-        shown = square[:, ::-1] if view.mirrored else square
-        shown = np.asarray(np.rot90(shown, view.turns) / np.float32(255), dtype=np.float32)
-        answers = self._model.run(np.ascontiguousarray(shown[None]))
+        shown = cv2.flip(square, 1) if view.mirrored else square
+        shown = cv2.rotate(shown, _TURNED[view.turns]) if view.turns else shown
+        answers = self._model.run(np.divide(np.asarray(shown, dtype=np.uint8)[None], np.float32(255)))
         scores, rows = _told(list(answers.values()))
         keep = np.flatnonzero(scores >= least)
         keep = keep[np.argsort(-scores[keep])]

@@ -43,7 +43,7 @@ class Silhouette:
         """
         how = cv2.INTER_AREA if min(pixels.shape[:2]) > _SIDE else cv2.INTER_LINEAR
         small = cv2.resize(pixels, (_SIDE, _SIDE), interpolation=how)
-        answers = self._model.run(small.astype(np.float32)[None] / np.float32(255))
+        answers = self._model.run(np.divide(small[None], np.float32(255)))
         answer = next(iter(answers.values())).reshape(_SIDE, _SIDE)
         if not np.isfinite(answer).all():
             raise CheckFailed("the person-region model gave no number")

@@ -63,7 +63,9 @@ class ChangeMeter:
                 be read.
         """
         found, sketch = self._chained(self._step(before, after, before_seen, after_seen), before, origin)
-        changes, change = exposure_changes([origin, Origin.of(before_seen)], after_seen, self._limits)
+        changes, change = exposure_changes(
+            [origin, *origin.further, Origin.of(before_seen)], after_seen, self._limits
+        )
         return ChangeObservation(
             touched=found.people,
             output_touched=found.output_people,

@@ -23,15 +23,18 @@ from PIL import Image
 from consent_edit.encoding import JsonValue
 from consent_edit.errors import CheckFailed, ModelUnavailable
 from consent_edit.perception.exposure.fusion import Answer
+from consent_edit.perception.exposure.views import View
 from consent_edit.perception.models.selftest import fingerprint, known_picture, require_known_answer
 from consent_edit.perception.models.store import ModelStore
 from consent_edit.perception.observation import ModelUse
+from consent_edit.perception.shown import Shown
 from consent_edit.thresholds import Thresholds
 
 ROLES: Final = ("exposure-second", "exposure-second-weights", "exposure-second-weights-rest")
 """The graph, and the two parts of its weights."""
 
 _SIDE: Final = 224
+_CLASSES: Final = "classes"
 _REMEDY: Final = "consent-edit models pull"
 _Node: TypeAlias = Mapping[str, JsonValue]
 
@@ -46,6 +49,7 @@ class SecondFamily:
     def __init__(self, store: ModelStore, limits: Thresholds) -> None:
         files = [store.load(role) for role in ROLES]
         self._model = store.backend.onnx(built(files[0].data, [file.data for file in files[1:]]))
+        self._device = store.backend.squares(self._model)
         known = [Image.fromarray(known_picture(_SIDE, _SIDE) // share) for share in (1, 2, 4)]
         answer = self._run(known)
         require_known_answer(store, ROLES[0], answer)
@@ -64,10 +68,18 @@ class SecondFamily:
         Raises:
             CheckFailed: an answer is no number.
         """
-        classes = self._run(crops)
-        if not np.isfinite(classes).all():
-            raise CheckFailed("the second exposure model gave no number")
-        return [Answer(min(float(row[1] + row[3]), 1.0), float(row[4])) for row in classes]
+        return _told(self._run(crops))
+
+    def look(self, picture: Shown, views: Sequence[View]) -> list[Answer]:
+        """Read views of a picture; on a device they are cut out there.
+
+        Raises:
+            CheckFailed: as :meth:`read`.
+        """
+        if self._device is not None:
+            return _told(self._device.answers(picture, views, _SIDE, _CLASSES))
+        whole = Image.fromarray(picture.pixels)
+        return self.read([view.cut(whole) for view in views])
 
     def _run(self, crops: Sequence[Image.Image]) -> NDArray[np.float32]:
         """Per crop: drawing, drawn nudity, neutral, nudity, suggestive; float32 (n, 5)."""
@@ -75,7 +87,18 @@ class SecondFamily:
         for row, crop in zip(batch, crops, strict=True):
             small = crop.resize((_SIDE, _SIDE), Image.Resampling.BILINEAR)
             np.divide(np.asarray(small), np.float32(255), out=row)
-        return self._model.run(batch)["classes"]
+        return self._model.run(batch)[_CLASSES]
+
+
+def _told(classes: NDArray[np.float32]) -> list[Answer]:
+    """What the classes of each view say.
+
+    Raises:
+        CheckFailed: one is no number.
+    """
+    if not np.isfinite(classes).all():
+        raise CheckFailed("the second exposure model gave no number")
+    return [Answer(min(float(row[1] + row[3]), 1.0), float(row[4])) for row in classes]
 
 
 def installed(store: ModelStore) -> bool:

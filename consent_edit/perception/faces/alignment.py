@@ -22,6 +22,8 @@ LEAST_SHRINK: Final = 0.5
 """Below this scale a picture is averaged before it is warped."""
 
 _POINT: Final = 1e-6
+# Half the diagonal of the wider crop, in multiples of the farthest point's distance from the middle.
+_NEIGHBOURHOOD: Final = 6.0
 
 
 def similarity(source: NDArray[np.float32], target: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -65,6 +67,16 @@ def neighbourhood(matrix: NDArray[np.float64], side: int, size: tuple[int, int])
     last = np.array(size) - 1
     low = np.clip(np.floor(corners.min(axis=0) - around), 0, last).astype(int)
     high = np.clip(np.ceil(corners.max(axis=0) + around), low + 1, last + 1).astype(int)
+    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+
+
+def around(points: NDArray[np.float32], size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of a face's wider neighbourhood, in whole pixels of a picture of that size."""
+    middle = points.mean(axis=0)
+    reach = _NEIGHBOURHOOD * max(float(np.abs(points - middle).max()), 1.0)
+    last = np.array(size) - 1
+    low = np.clip(np.floor(middle - reach), 0, last).astype(int)
+    high = np.clip(np.ceil(middle + reach).astype(int), low + 1, last + 1)
     return int(low[0]), int(low[1]), int(high[0]), int(high[1])
 
 

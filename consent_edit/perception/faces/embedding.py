@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, TypeAlias
 
 import cv2
 import numpy as np
@@ -15,7 +16,10 @@ from consent_edit.perception.faces.alignment import aligned, similarity
 from consent_edit.perception.models.selftest import fingerprint, known_picture, require_known_answer
 from consent_edit.perception.models.store import ModelStore
 from consent_edit.perception.observation import ModelUse
+from consent_edit.perception.shown import Pixels, Shown
 from consent_edit.thresholds import Thresholds
+
+Floats: TypeAlias = NDArray[np.float32]
 
 FIRST: Final = "face-embedding"
 SECOND: Final = "face-embedding-second"
@@ -49,6 +53,9 @@ USUAL_POINTS: Final[NDArray[np.float32]] = np.array(
 """Where dlib's points lie on the canvas on average, over 2,320 photographs of LFW. Put there, the face is
 aligned by the detector's landmarks alone: whoever bends dlib's points has bent only some of the views."""
 
+SMALLER: Final = 0.95
+"""Size of the face in the first embedder's last view."""
+
 CHIP_ZOOMS: Final = (1.0, 0.93, 1.07)
 """Sizes of the face in the crops that are aligned by dlib's points."""
 
@@ -74,7 +81,8 @@ class FirstEmbedder:
 
     def __init__(self, store: ModelStore, limits: Thresholds) -> None:
         file = store.load(FIRST)
-        self._model = store.backend.onnx(file.data, free_axes=(0,))
+        self._model = store.backend.onnx(file.data, free_axes=(0,), levels=True)
+        self._device = store.backend.faces(self._model)
         answer = self._vectors([known_picture(112, 112)])
         require_known_answer(store, FIRST, answer)
         self.known_answers = {FIRST: fingerprint(answer)}
@@ -82,21 +90,30 @@ class FirstEmbedder:
 
     def _vectors(self, crops: list[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Raw vectors of (112, 112, 3) RGB crops; the graph scales its 0-255 input itself."""
-        batch = np.stack(crops).transpose(0, 3, 1, 2).astype(np.float32)
-        return self._model.run(batch)[self._model.output_names[0]]
+        return self._model.run(np.stack(crops).transpose(0, 3, 1, 2))[self._model.output_names[0]]
 
-    def embed(self, pixels: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Embed one face.
+    def embed_all(self, picture: Shown | Pixels, faces: Sequence[Floats]) -> list[Floats]:
+        """Embed several faces of a picture; on a device in one run.
 
         Args:
-            pixels: (H, W, 3) uint8 RGB.
-            landmarks: float32 (5, 2), ArcFace order.
+            picture: (H, W, 3) uint8 RGB.
+            faces: float32 (5, 2) each, ArcFace order.
 
         Returns:
-            float32 (3, 128), rows of unit norm.
+            Per face float32 (3, 128), rows of unit norm.
         """
+        shown = Shown.of(picture)
+        if self._device is not None:
+            return self._device.first(shown, faces)
+        return [self._embedded(shown.pixels, landmarks) for landmarks in faces]
+
+    def embed(self, picture: Shown | Pixels, landmarks: Floats) -> Floats:
+        """Embed one face, as :meth:`embed_all`."""
+        return self.embed_all(picture, [landmarks])[0]
+
+    def _embedded(self, pixels: Pixels, landmarks: Floats) -> Floats:
         straight = aligned(pixels, landmarks)
-        smaller = aligned(pixels, landmarks, zoom=0.95)
+        smaller = aligned(pixels, landmarks, zoom=SMALLER)
         return unit_rows(self._vectors([straight, straight[:, ::-1], smaller]))
 
 
@@ -123,7 +140,8 @@ class SecondEmbedder:
 
     def __init__(self, store: ModelStore, limits: Thresholds) -> None:
         network, points = store.load(SECOND), store.load(LANDMARKS)
-        self._model = store.backend.onnx(dlib_onnx(network.data), free_axes=(0,))
+        self._model = store.backend.onnx(dlib_onnx(network.data), free_axes=(0,), levels=True)
+        self._device = store.backend.faces(self._model)
         self._landmarks = DlibLandmarks(points)
         answer = self._vectors([known_picture(SIDE, SIDE)])
         where = self._landmarks.points(known_picture(CANVAS, CANVAS), CANVAS_BOX)
@@ -138,19 +156,30 @@ class SecondEmbedder:
 
     def _vectors(self, crops: list[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Raw vectors of (150, 150, 3) RGB crops; the graph scales its 0-255 input itself."""
-        batch = np.stack(crops).transpose(0, 3, 1, 2).astype(np.float32)
-        return self._model.run(batch)[self._model.output_names[0]]
+        return self._model.run(np.stack(crops).transpose(0, 3, 1, 2))[self._model.output_names[0]]
 
-    def embed(self, pixels: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Embed one face; turned upright first, then aligned by dlib's own five points and by the landmarks.
+    def embed_all(self, picture: Shown | Pixels, faces: Sequence[Floats]) -> list[Floats]:
+        """Embed several faces of a picture; on a device in one run.
+
+        Each is turned upright first, then aligned by dlib's own five points and by the landmarks.
 
         Args:
-            pixels: (H, W, 3) uint8 RGB.
-            landmarks: float32 (5, 2), ArcFace order.
+            picture: (H, W, 3) uint8 RGB.
+            faces: float32 (5, 2) each, ArcFace order.
 
         Returns:
-            float32 (8, 128), rows of unit norm; straight and mirrored in turn.
+            Per face float32 (8, 128), rows of unit norm; straight and mirrored in turn.
         """
+        shown = Shown.of(picture)
+        if self._device is not None:
+            return self._device.second(shown, faces, self._landmarks)
+        return [self._embedded(shown.pixels, landmarks) for landmarks in faces]
+
+    def embed(self, picture: Shown | Pixels, landmarks: Floats) -> Floats:
+        """Embed one face, as :meth:`embed_all`."""
+        return self.embed_all(picture, [landmarks])[0]
+
+    def _embedded(self, pixels: Pixels, landmarks: Floats) -> Floats:
         upright = aligned(pixels, landmarks, side=CANVAS, zoom=CANVAS_ZOOM)
         maps = chip_maps(self._landmarks.points(upright, CANVAS_BOX))
         chips = [cv2.warpAffine(upright, one, (SIDE, SIDE), flags=cv2.INTER_LINEAR) for one in maps]

@@ -22,6 +22,7 @@ from consent_edit.perception.faces.embedding import FirstEmbedder
 from consent_edit.perception.faces.passes import PASSES, Detector, DetectorPass, must_run
 from consent_edit.perception.models.store import ModelStore
 from consent_edit.perception.observation import Box, ModelUse
+from consent_edit.perception.shown import Pixels, Shown
 from consent_edit.perception.views import View, Views
 from consent_edit.thresholds import Thresholds
 from consent_edit.vocabulary import PersonKind, Recognisable
@@ -90,14 +91,15 @@ class DetectedFace:
         return tuple(one.name for one in PASSES if one.name in names)
 
 
-def looks(pixels: NDArray[np.uint8]) -> Iterator[tuple[DetectorPass, View]]:
+def looks(picture: Shown | Pixels) -> Iterator[tuple[DetectorPass, View]]:
     """Every pass that must run on a picture with the view it is shown; runs no model.
 
     Args:
-        pixels: (H, W, 3) uint8 RGB.
+        picture: (H, W, 3) uint8 RGB.
     """
-    views = Views(pixels)
-    for one in must_run(max(pixels.shape[:2])):
+    shown = Shown.of(picture)
+    views = Views(shown)
+    for one in must_run(max(shown.size)):
         yield one, views.show(one.view)
 
 
@@ -138,36 +140,37 @@ class FaceDetector:
             )
         )
 
-    def detect(self, pixels: NDArray[np.uint8]) -> tuple[DetectedFace, ...]:
+    def detect(self, picture: Shown | Pixels) -> tuple[DetectedFace, ...]:
         """Every face, the strongest first.
 
         Args:
-            pixels: (H, W, 3) uint8 RGB.
+            picture: (H, W, 3) uint8 RGB.
 
         Raises:
             CheckFailed: a model broke or gave no usable answer; never taken for an empty picture.
         """
+        shown = Shown.of(picture)
         try:
-            likeness = Likeness(pixels, self._embedder, self._mesh, self._limits)
-            groups = merged(list(self._candidates(pixels)), self._limits, likeness.same_person)
+            likeness = Likeness(shown, self._embedder, self._mesh, self._limits)
+            groups = merged(list(self._candidates(shown)), self._limits, likeness.same_person)
             doubts = iter(range(_MOST_DOUBTED))
-            return tuple(self._face(group, pixels, doubts) for group in groups)
+            return tuple(self._face(group, shown, doubts) for group in groups)
         except ConsentEditError:
             raise
         except Exception as error:
             raise CheckFailed(f"face detection broke ({type(error).__name__})") from error
 
-    def _found(self, pixels: NDArray[np.uint8]) -> Iterator[tuple[DetectorPass, View, Found]]:
+    def _found(self, shown: Shown) -> Iterator[tuple[DetectorPass, View, Found]]:
         """What each pass finds in its view; on a device all passes are one computation."""
         if self._eyes is not None:
-            yield from self._eyes.found(pixels)
+            yield from self._eyes.found(shown)
             return
-        for one, view in looks(pixels):
+        for one, view in looks(shown):
             yield one, view, self._families[one.detector].look(view.pixels, one.threshold)
 
-    def _candidates(self, pixels: NDArray[np.uint8]) -> Iterator[Candidate]:
+    def _candidates(self, shown: Shown) -> Iterator[Candidate]:
         """The boxes of all passes, in pixels of the whole picture."""
-        for one, view, every in self._found(pixels):
+        for one, view, every in self._found(shown):
             found = every.up_to(one.reach)
             if not len(found):
                 continue
@@ -177,15 +180,13 @@ class FaceDetector:
             for box, five, score in zip(corners, points, found.scores[kept].tolist(), strict=True):
                 yield Candidate(box, five, score, one)
 
-    def _face(
-        self, group: Sequence[Candidate], pixels: NDArray[np.uint8], doubts: Iterator[int]
-    ) -> DetectedFace:
+    def _face(self, group: Sequence[Candidate], shown: Shown, doubts: Iterator[int]) -> DetectedFace:
         """One face of its boxes, with what supports it; ``doubts`` bounds who may be called no person."""
         support = support_of(group, self._limits)
         if support is Support.FEW_PASSES:
-            support = Support.FAMILIES if self._human.vouches(pixels, group) else support
-        elif not self._human.seems(pixels, group):
-            doubted = next(doubts, None) is not None and not self._human.shows(pixels, group)
+            support = Support.FAMILIES if self._human.vouches(shown, group) else support
+        elif not self._human.seems(shown, group):
+            doubted = next(doubts, None) is not None and not self._human.shows(shown, group)
             support = Support.NOT_HUMAN if doubted else support
         seen = width_of(group) >= self._limits.face_recognisable_width
         return DetectedFace(

@@ -65,6 +65,10 @@ class ModelStore:
         self.folders: tuple[Path, ...] = default_folders() if folders is None else tuple(folders)
         self.lock: ModelLock = read_lock() if lock is None else lock
 
+    def on(self, backend: Backend) -> ModelStore:
+        """The same files, run by a backend."""
+        return ModelStore(self.folders, lock=self.lock, backend=backend)
+
     def find(self, role: str) -> Path:
         """Path of a role's file, unchecked: the folders first, then the place its carrier puts it.
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from consent_edit.intake.canonical import CanonicalImage
+from consent_edit.perception.backends.choice import Backend
 from consent_edit.perception.checks import Checks, build_checks
 from consent_edit.perception.models.store import ModelStore
 from consent_edit.perception.observation import (
@@ -63,6 +64,22 @@ class OperatorChecks(Checks):
         """The second embedder's views of a face."""
         return self._own.embed_second(pixels, face)
 
+    def embed_faces(
+        self, pixels: NDArray[np.uint8], faces: Sequence[FaceObservation]
+    ) -> list[NDArray[np.float32]]:
+        """The first embedder's views of several faces."""
+        return self._own.embed_faces(pixels, faces)
+
+    def embed_faces_second(
+        self, pixels: NDArray[np.uint8], faces: Sequence[FaceObservation]
+    ) -> list[NDArray[np.float32]]:
+        """The second embedder's views of several faces."""
+        return self._own.embed_faces_second(pixels, faces)
+
+    def let_go(self) -> None:
+        """Forget the picture that was looked at last."""
+        self._own.let_go()
+
     def embed_added(self, pixels: NDArray[np.uint8], face: FaceObservation) -> dict[str, NDArray[np.float32]]:
         """Role -> the operator's embedders' views of a face, float32 (views, dim)."""
         return self._sight.embeddings(pixels, face)
@@ -97,12 +114,31 @@ class OperatorChecks(Checks):
         return self._own.change(before, after, before_seen, after_seen, origin)
 
 
-def _build(store: ModelStore, limits: Thresholds, *, models: OperatorModels, own: Build) -> Checks:
-    """Module-level, so that a child process can be told to build them."""
-    return OperatorChecks(own(store, limits), models)
+@dataclass(frozen=True, slots=True)
+class OperatorBuild:
+    """Builds the checks with an operator's models; picklable, so that a child process can be told to.
+
+    Attributes:
+        models: What the operator declared.
+        own: What builds the must-run checks; module-level.
+    """
+
+    models: OperatorModels
+    own: Build = build_checks
+
+    @property
+    def backend(self) -> Backend | None:
+        """Where the operator wants the models run; ``None`` where nothing is said but ``cpu``."""
+        wanted = Backend.named(self.models.backend)
+        return None if wanted == Backend() else wanted
+
+    def __call__(self, store: ModelStore, limits: Thresholds) -> Checks:
+        """The checks."""
+        wanted = self.backend
+        return OperatorChecks(self.own(store if wanted is None else store.on(wanted), limits), self.models)
 
 
-def with_operator_models(models: OperatorModels, own: Build = build_checks) -> Build:
+def with_operator_models(models: OperatorModels, own: Build = build_checks) -> OperatorBuild:
     """What a perception process builds: the must-run checks and the operator's models.
 
     The thresholds it is given must be ``models.added_to(limits)``, or the added embedders are asked and not
@@ -112,4 +148,4 @@ def with_operator_models(models: OperatorModels, own: Build = build_checks) -> B
         models: What the operator declared.
         own: What builds the must-run checks; module-level.
     """
-    return partial(_build, models=models, own=own)
+    return OperatorBuild(models, own)

@@ -158,9 +158,15 @@ class ExposureModel(_Declared):
 
 
 class OperatorModels(_Declared):
-    """All models an operator adds. Picklable; holds paths, hashes and numbers, no model."""
+    """All models an operator adds, and where models run. Picklable; holds paths and numbers, no model.
+
+    Attributes:
+        backend: ``cpu``, or the device on which torch runs the must-run models: ``cuda:0``. It judges by the
+            same thresholds, so it is no part of the digest; every record names the runtime of each model.
+    """
 
     format: Literal[1] = 1
+    backend: Annotated[str, Field(pattern=r"^(cpu|torch-cpu|cuda(:[0-9]{1,3})?)$")] = "cpu"
     insightface: tuple[InsightFacePack, ...] = ()
     exposure: tuple[ExposureModel, ...] = ()
 
@@ -174,7 +180,7 @@ class OperatorModels(_Declared):
     @property
     def digest(self) -> str:
         """SHA-256, hex, of all that is declared."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+        return hashlib.sha256(self.model_dump_json(exclude={"backend"}).encode()).hexdigest()
 
     def files(self) -> tuple[tuple[str, Path, str, str], ...]:
         """Every file declared: its role for people, its path, its SHA-256 and its licence notice."""

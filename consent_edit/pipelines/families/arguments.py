@@ -21,6 +21,7 @@ SETTINGS: Final[Mapping[str, Check]] = MappingProxyType(
         "control_guidance_start": number(0.0, 1.0),
         "control_guidance_end": number(0.0, 1.0),
         "guess_mode": FLAG,
+        "control_mode": whole(0, 63),
         "cfg_normalization": FLAG,
         "cfg_truncation": number(0.0, 1.0),
         "eta": number(0.0, 1.0),
@@ -57,14 +58,12 @@ ONE_PICTURE: Final[Mapping[str, object]] = MappingProxyType({"output_type": "pil
 
 FIXED: Final[Mapping[str, object]] = MappingProxyType({**ONE_PICTURE, "num_images_per_prompt": 1})
 
-IP_ADAPTER: Final[Mapping[str, Role]] = MappingProxyType({"ip_adapter_image": Role.REFERENCE})
-IP_ADAPTERS: Final[Mapping[str, Role]] = MappingProxyType(
-    {**IP_ADAPTER, "negative_ip_adapter_image": Role.REFERENCE}
-)
-
 REFUSED: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
         "latents: a picture that nobody can look at": frozenset({"latents", "masked_image_latents"}),
+        "pictures for an IP-Adapter: none may be loaded, since an adapter can carry a likeness in": frozenset(
+            {"ip_adapter_image", "negative_ip_adapter_image"}
+        ),
         "embeddings: words or a picture in a form that nobody can read": frozenset(
             {
                 "prompt_embeds",
@@ -95,7 +94,6 @@ REFUSED: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
                 "joint_attention_kwargs",
                 "attention_kwargs",
                 "text_encoder_out_layers",
-                "control_mode",
             }
         ),
         "what rewrites the words after they were read": frozenset({"caption_upsample_temperature"}),

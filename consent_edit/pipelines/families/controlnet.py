@@ -1,15 +1,14 @@
-"""ControlNet: repainting with Stable Diffusion 3 runs; the others wait until a control picture is judged."""
+"""ControlNet: redrawing and repainting that a control picture steers."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from consent_edit.pipelines.families.arguments import EDITED, FIXED, IP_ADAPTER, PROMPTS, SIZES, settings
+from consent_edit.pipelines.families.arguments import EDITED, FIXED, MASKED, PROMPTS, SIZES, settings
 from consent_edit.pipelines.families.family import Family, Role, Sizing
 
 _CONTROL: Final = "diffusers.pipelines.controlnet.pipeline_controlnet"
-_STEERED: Final = {**EDITED, "control_image": Role.CONTROL, **IP_ADAPTER}
-_MASKED: Final = {**_STEERED, "mask_image": Role.MASK}
+_STEERING: Final = {"control_image": Role.CONTROL}
 _CONTROLLED: Final = ("controlnet_conditioning_scale", "control_guidance_start", "control_guidance_end")
 _COMMON: Final = settings("strength", "guidance_scale", "eta", "clip_skip", "guess_mode", *_CONTROLLED)
 _XL_INPAINT: Final = {
@@ -29,14 +28,21 @@ _XL: Final = {
 }
 
 
-def _waiting(name: str, path: str, *, masked: bool = False, xl: bool = False) -> Family:
+def _steered(name: str, path: str, *, masked: bool = False, xl: bool = False, union: bool = False) -> Family:
+    """One of the line.
+
+    Args:
+        union: A union takes its control picture with the kind of control it is; the others take a list, one
+            for each of several ControlNets.
+    """
+    allowed = (_XL_INPAINT if masked else _XL) if xl else _COMMON
     return Family(
         name=name,
         class_path=f"{_CONTROL}_{path}",
-        pictures=_MASKED if masked else _STEERED,
-        optional=frozenset(IP_ADAPTER),
+        pictures={**(MASKED if masked else EDITED), **_STEERING},
+        several=frozenset() if union else frozenset(_STEERING),
         text_arguments=PROMPTS,
-        allowed=(_XL_INPAINT if masked else _XL) if xl else _COMMON,
+        allowed={**allowed, **settings("control_mode")} if union else allowed,
         fixed=FIXED,
         sizing=Sizing(8, SIZES),
     )
@@ -49,8 +55,7 @@ SD3_CONTROLNET_INPAINT: Final = Family(
         "StableDiffusion3ControlNetInpaintingPipeline"
     ),
     # what it calls its control picture is the picture repainted
-    pictures={"control_image": Role.EDITED, "control_mask": Role.MASK, **IP_ADAPTER},
-    optional=frozenset(IP_ADAPTER),
+    pictures={"control_image": Role.EDITED, "control_mask": Role.MASK},
     text_arguments=PROMPTS,
     allowed=settings("guidance_scale", "clip_skip", "max_sequence_length", *_CONTROLLED),
     fixed=FIXED,
@@ -59,24 +64,26 @@ SD3_CONTROLNET_INPAINT: Final = Family(
 
 CONTROLNET: Final = (
     SD3_CONTROLNET_INPAINT,
-    _waiting("sd-controlnet-img2img", "img2img:StableDiffusionControlNetImg2ImgPipeline"),
-    _waiting("sd-controlnet-inpaint", "inpaint:StableDiffusionControlNetInpaintPipeline", masked=True),
-    _waiting("sdxl-controlnet-img2img", "sd_xl_img2img:StableDiffusionXLControlNetImg2ImgPipeline", xl=True),
-    _waiting(
+    _steered("sd-controlnet-img2img", "img2img:StableDiffusionControlNetImg2ImgPipeline"),
+    _steered("sd-controlnet-inpaint", "inpaint:StableDiffusionControlNetInpaintPipeline", masked=True),
+    _steered("sdxl-controlnet-img2img", "sd_xl_img2img:StableDiffusionXLControlNetImg2ImgPipeline", xl=True),
+    _steered(
         "sdxl-controlnet-inpaint",
         "inpaint_sd_xl:StableDiffusionXLControlNetInpaintPipeline",
         masked=True,
         xl=True,
     ),
-    _waiting(
+    _steered(
         "sdxl-controlnet-union-img2img",
         "union_sd_xl_img2img:StableDiffusionXLControlNetUnionImg2ImgPipeline",
         xl=True,
+        union=True,
     ),
-    _waiting(
+    _steered(
         "sdxl-controlnet-union-inpaint",
         "union_inpaint_sd_xl:StableDiffusionXLControlNetUnionInpaintPipeline",
         masked=True,
         xl=True,
+        union=True,
     ),
 )

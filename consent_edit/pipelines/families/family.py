@@ -22,8 +22,8 @@ class Role(Enum):
     REFERENCE = "reference"
 
 
-SERVED: Final = frozenset({Role.EDITED, Role.MASK})
-"""Roles that the editor judges today; a picture of another role is refused, not passed by."""
+NEEDED: Final = frozenset({Role.EDITED, Role.MASK, Role.CONTROL})
+"""Roles without whose picture a family does not run; it can do without a reference."""
 
 
 class Hook(Enum):
@@ -102,13 +102,14 @@ class Family:
         name: Name for people and records.
         class_path: ``module:qualname`` of the exact class.
         pictures: Arguments that take a picture, each with its role.
+        several: Of these, the ones that take a list; where one takes the picture edited, that is the first of
+            the list, and the others are references.
         text_arguments: Arguments that steer by words; the first is the prompt, a second what to steer from.
         allowed: Every other argument a caller may give, with its check.
         fixed: Arguments that the wrapper owns and always gives; a caller may only say the same.
         sizing: How large the output is; some of its arguments are the wrapper's too.
         capabilities: What the pipeline is able to do to a picture, whatever it is asked.
         hooks: Where a run is watched; every run passes each of them.
-        optional: Pictures it can do without; one of an unserved role is refused when given.
         tier: 1 where a run is watched step by step.
     """
 
@@ -121,7 +122,7 @@ class Family:
     sizing: Sizing
     capabilities: frozenset[Operation] = frozenset(Operation)
     hooks: tuple[Hook, ...] = (Hook.STEP, Hook.DECODE)
-    optional: frozenset[str] = frozenset()
+    several: frozenset[str] = frozenset()
     tier: int = 1
 
     def __post_init__(self) -> None:
@@ -144,17 +145,18 @@ class Family:
         return next(iter(self.of_role(Role.MASK)), "")
 
     @property
-    def judged(self) -> tuple[str, ...]:
-        """The picture arguments that a call must fill, and that are looked at: the picture and its mask."""
-        return tuple(name for name, role in self.pictures.items() if role in SERVED)
+    def needed(self) -> tuple[str, ...]:
+        """The picture arguments that a call must fill."""
+        return tuple(name for name, role in self.pictures.items() if role in NEEDED)
 
     @property
-    def unserved(self) -> tuple[str, ...]:
-        """The picture arguments that the editor cannot judge yet."""
-        return tuple(name for name, role in self.pictures.items() if role not in SERVED)
+    def further(self) -> tuple[str, ...]:
+        """The arguments that take further pictures: control, reference, or a list behind the one edited."""
+        own = {Role.EDITED, Role.MASK}
+        return tuple(name for name, role in self.pictures.items() if role not in own or name in self.several)
 
-    @property
-    def waits(self) -> str:
-        """Why it cannot be edited with yet; empty where it can."""
-        needed = [name for name in self.unserved if name not in self.optional]
-        return f"waits for further pictures: {', '.join(needed)} cannot be judged yet" if needed else ""
+    def places(self, argument: str, count: int) -> tuple[str, ...]:
+        """Names of an argument's further pictures: its own, or ``argument[number]`` from 1 within a list."""
+        if count == 1 and argument not in self.image_arguments:
+            return (argument,)
+        return tuple(f"{argument}[{number}]" for number in range(1, count + 1))

@@ -7,7 +7,6 @@ from typing import Final
 from consent_edit.pipelines.families.arguments import (
     EDITED,
     FIXED,
-    IP_ADAPTERS,
     MASKED,
     PROMPTS,
     SIZES,
@@ -16,7 +15,6 @@ from consent_edit.pipelines.families.arguments import (
 from consent_edit.pipelines.families.family import Family, Measure, Role, Sizing
 
 _FLUX: Final = "diffusers.pipelines.flux.pipeline_flux"
-_REFERENCE: Final = {"image_reference": Role.REFERENCE}
 _COMMON: Final = settings("guidance_scale", "true_cfg_scale", "max_sequence_length")
 
 _KONTEXT_SIZE: Final = Sizing(16, {**SIZES, "max_area": Measure.AREA})
@@ -26,8 +24,7 @@ _KONTEXT_FIXED: Final = {**FIXED, "_auto_resize": False}
 FLUX_IMG2IMG: Final = Family(
     name="flux-img2img",
     class_path=f"{_FLUX}_img2img:FluxImg2ImgPipeline",
-    pictures={**EDITED, **IP_ADAPTERS},
-    optional=frozenset(IP_ADAPTERS),
+    pictures=EDITED,
     text_arguments=PROMPTS,
     allowed={**_COMMON, **settings("strength")},
     fixed=FIXED,
@@ -37,8 +34,7 @@ FLUX_IMG2IMG: Final = Family(
 FLUX_INPAINT: Final = Family(
     name="flux-inpaint",
     class_path=f"{_FLUX}_inpaint:FluxInpaintPipeline",
-    pictures={**MASKED, **IP_ADAPTERS},
-    optional=frozenset(IP_ADAPTERS),
+    pictures=MASKED,
     text_arguments=PROMPTS,
     allowed={**_COMMON, **settings("strength")},
     fixed=FIXED,
@@ -58,8 +54,7 @@ FLUX_FILL: Final = Family(
 FLUX_KONTEXT: Final = Family(
     name="flux-kontext",
     class_path=f"{_FLUX}_kontext:FluxKontextPipeline",
-    pictures={**EDITED, **IP_ADAPTERS},
-    optional=frozenset(IP_ADAPTERS),
+    pictures=EDITED,
     text_arguments=PROMPTS,
     allowed=_COMMON,
     fixed=_KONTEXT_FIXED,
@@ -69,8 +64,7 @@ FLUX_KONTEXT: Final = Family(
 FLUX_KONTEXT_INPAINT: Final = Family(
     name="flux-kontext-inpaint",
     class_path=f"{_FLUX}_kontext_inpaint:FluxKontextInpaintPipeline",
-    pictures={**MASKED, **_REFERENCE, **IP_ADAPTERS},
-    optional=frozenset({*_REFERENCE, *IP_ADAPTERS}),
+    pictures={**MASKED, "image_reference": Role.REFERENCE},
     text_arguments=PROMPTS,
     allowed={**_COMMON, **settings("strength")},
     fixed=_KONTEXT_FIXED,

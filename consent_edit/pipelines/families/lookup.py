@@ -1,7 +1,7 @@
 """Which family a pipeline is of; what nobody has classified could take a picture in by an unwatched door.
 
-A class is looked up by its exact identity. A subclass, an unknown class, one that waits for further pictures
-and a pipeline that carries adapters are refused.
+A class is looked up by its exact identity. A subclass, an unknown class and a pipeline that carries adapters
+are refused.
 """
 
 from __future__ import annotations
@@ -32,15 +32,13 @@ def classify(pipeline: object) -> Family:
 
     Raises:
         ArgumentRejected: ``input.unsupported-pipeline`` for a class that is not on the list, a subclass of
-            one, a class object, a family that waits for further pictures, or an instance with methods of its
-            own; ``input.adapter`` when adapters are loaded, since one can carry a person's likeness in.
+            one, a class object, or an instance with methods of its own; ``input.adapter`` when adapters are
+            loaded, since one can carry a person's likeness in.
     """
     kind = type(pipeline)
     for family in FAMILIES:
         module, _, name = family.class_path.partition(":")
         if getattr(sys.modules.get(module), name, None) is kind:  # the class itself; any may bear its name
-            if family.waits:
-                raise _unsupported(kind, family.waits)
             _refuse_replaced(pipeline)
             _refuse_adapters(pipeline)
             return family

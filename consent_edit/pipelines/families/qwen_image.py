@@ -32,6 +32,7 @@ QWEN_EDIT_PLUS: Final = Family(
     name="qwen-image-edit-plus",
     class_path=f"{_QWEN}_edit_plus:QwenImageEditPlusPipeline",
     pictures=EDITED,
+    several=frozenset(EDITED),
     text_arguments=PROMPTS,
     allowed=_COMMON,
     fixed=FIXED,

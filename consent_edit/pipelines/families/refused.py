@@ -66,7 +66,7 @@ REFUSED_CLASSES: Final = (
         """),
     ),
     RefusedClasses(
-        "a control picture steers it, and further pictures cannot be judged yet",
+        "a control picture steers it, and nobody has classified it argument by argument yet",
         _names("""
             BlipDiffusionControlNetPipeline CogView4ControlPipeline FluxControlImg2ImgPipeline
             FluxControlInpaintPipeline FluxControlNetImg2ImgPipeline FluxControlNetInpaintPipeline
@@ -83,7 +83,7 @@ REFUSED_CLASSES: Final = (
         """),
     ),
     RefusedClasses(
-        "it draws who is in a reference picture, and further pictures cannot be judged yet",
+        "it draws who is in a reference picture, and nobody has classified it argument by argument yet",
         _names("""
             BlipDiffusionPipeline GlmImagePipeline JoyImageEditPlusPipeline OmniGenPipeline
             PaintByExamplePipeline StableCascadeCombinedPipeline StableDiffusionGLIGENPipeline

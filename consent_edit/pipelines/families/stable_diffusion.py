@@ -7,7 +7,6 @@ from typing import Final
 from consent_edit.pipelines.families.arguments import (
     EDITED,
     FIXED,
-    IP_ADAPTER,
     MASKED,
     PROMPTS,
     SIZES,
@@ -18,8 +17,6 @@ from consent_edit.pipelines.families.family import Family, Sizing
 _SD: Final = "diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion"
 _XL: Final = "diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl"
 _SD3: Final = "diffusers.pipelines.stable_diffusion_3.pipeline_stable_diffusion_3"
-
-_ADAPTED: Final = frozenset(IP_ADAPTER)
 
 _COMMON: Final = settings("guidance_scale", "eta")
 _XL_SIZES: Final = settings("original_size", "crops_coords_top_left", "target_size")
@@ -42,8 +39,7 @@ _SD3_COMMON: Final = settings("strength", "guidance_scale", "clip_skip", "max_se
 SD_IMG2IMG: Final = Family(
     name="sd-img2img",
     class_path=f"{_SD}_img2img:StableDiffusionImg2ImgPipeline",
-    pictures={**EDITED, **IP_ADAPTER},
-    optional=_ADAPTED,
+    pictures=EDITED,
     text_arguments=PROMPTS,
     allowed={**_COMMON, **settings("strength", "clip_skip")},
     fixed=FIXED,
@@ -53,8 +49,7 @@ SD_IMG2IMG: Final = Family(
 INPAINT: Final = Family(
     name="sd-inpaint",
     class_path=f"{_SD}_inpaint:StableDiffusionInpaintPipeline",
-    pictures={**MASKED, **IP_ADAPTER},
-    optional=_ADAPTED,
+    pictures=MASKED,
     text_arguments=PROMPTS,
     allowed={**_COMMON, **settings("strength", "clip_skip")},
     fixed=FIXED,
@@ -64,8 +59,7 @@ INPAINT: Final = Family(
 INSTRUCT_PIX2PIX: Final = Family(
     name="instruct-pix2pix",
     class_path=f"{_SD}_instruct_pix2pix:StableDiffusionInstructPix2PixPipeline",
-    pictures={**EDITED, **IP_ADAPTER},
-    optional=_ADAPTED,
+    pictures=EDITED,
     text_arguments=PROMPTS,
     allowed={**_COMMON, **settings("image_guidance_scale")},
     fixed=FIXED,
@@ -75,8 +69,7 @@ INSTRUCT_PIX2PIX: Final = Family(
 SDXL_IMG2IMG: Final = Family(
     name="sdxl-img2img",
     class_path=f"{_XL}_img2img:StableDiffusionXLImg2ImgPipeline",
-    pictures={**EDITED, **IP_ADAPTER},
-    optional=_ADAPTED,
+    pictures=EDITED,
     text_arguments=PROMPTS,
     allowed=_XL_COMMON,
     fixed=FIXED,
@@ -86,8 +79,7 @@ SDXL_IMG2IMG: Final = Family(
 SDXL_INPAINT: Final = Family(
     name="sdxl-inpaint",
     class_path=f"{_XL}_inpaint:StableDiffusionXLInpaintPipeline",
-    pictures={**MASKED, **IP_ADAPTER},
-    optional=_ADAPTED,
+    pictures=MASKED,
     text_arguments=PROMPTS,
     allowed=_XL_COMMON,
     fixed=FIXED,
@@ -107,8 +99,7 @@ SDXL_INSTRUCT_PIX2PIX: Final = Family(
 SD3_IMG2IMG: Final = Family(
     name="sd3-img2img",
     class_path=f"{_SD3}_img2img:StableDiffusion3Img2ImgPipeline",
-    pictures={**EDITED, **IP_ADAPTER},
-    optional=_ADAPTED,
+    pictures=EDITED,
     text_arguments=PROMPTS,
     allowed=_SD3_COMMON,
     fixed=FIXED,
@@ -118,8 +109,7 @@ SD3_IMG2IMG: Final = Family(
 SD3_INPAINT: Final = Family(
     name="sd3-inpaint",
     class_path=f"{_SD3}_inpaint:StableDiffusion3InpaintPipeline",
-    pictures={**MASKED, **IP_ADAPTER},
-    optional=_ADAPTED,
+    pictures=MASKED,
     text_arguments=PROMPTS,
     allowed=_SD3_COMMON,
     fixed=FIXED,

@@ -1,4 +1,4 @@
-"""The table of families: every class of tier 1, those that wait for further pictures included."""
+"""The table of families: every class of tier 1."""
 
 from __future__ import annotations
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from consent_edit.errors import CheckFailed, ModelUnavailable
 from consent_edit.perception.checks import Checks
 from consent_edit.perception.exposure.fusion import Answer, Look, reading_of, value_of
-from consent_edit.perception.exposure.look import ROLE, ExposureCheck
+from consent_edit.perception.exposure.look import ROLE, ExposureCheck, prepared
 from consent_edit.perception.exposure.views import BODY, TORSO, WHOLE, View
 from consent_edit.perception.models.store import ModelStore
 from consent_edit.perception.observation import BodyObservation, Box, FaceObservation
@@ -19,6 +22,27 @@ MARK = (250, 20, 20)
 """The colour that the scripted network takes for what it looks for."""
 
 FIXED = {WHOLE, "top-left", "top-right", "bottom-left", "bottom-right", "centre"}
+
+
+def plainly(crop):
+    """Yahoo's preparation in Pillow's words alone, float32 (224, 224, 3)."""
+    small = crop.resize((256, 256), Image.Resampling.BILINEAR).crop((16, 16, 240, 240))
+    memory = io.BytesIO()
+    small.save(memory, format="JPEG")
+    return np.asarray(Image.open(memory))[:, :, ::-1].astype(np.float32) - np.array(
+        [104, 117, 123], np.float32
+    )
+
+
+@pytest.mark.parametrize(
+    "size",
+    [(1024, 1024), (614, 614), (300, 1500), (1500, 300), (777, 431), (224, 230), (100, 40), (3, 2), (1, 900)],
+)
+def test_preparation_is_yahoos_to_the_last_bit(size):
+    """Wide, tall, square and tiny crops: what the network is shown is what it was measured with."""
+    noise = np.random.default_rng(size).integers(0, 256, (size[1], size[0], 3), np.uint8)
+    crop = Image.fromarray(noise)
+    assert np.array_equal(prepared([crop])[0], plainly(crop))
 
 
 class Scripted:

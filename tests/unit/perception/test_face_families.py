@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from consent_edit.errors import CheckFailed, ModelUnavailable
+from consent_edit.perception.backends.onnx import OnnxModel
 from consent_edit.perception.faces.detectors import blazeface, centerface, human, yunet
 from consent_edit.perception.faces.detectors.blazeface import BlazeFace
 from consent_edit.perception.faces.detectors.centerface import CenterFace
@@ -66,7 +67,7 @@ def test_a_face_on_the_seam_of_two_tiles_is_found(image_store, astronaut, monkey
 def test_views_are_fed_in_the_channel_order_asked_for_and_black_beyond_their_end():
     """The first channel comes last where a network wants blue first; padding is black, not what was there."""
     view = np.full((3, 5, 3), (10, 20, 30), np.uint8)
-    batch = Planes().of(view, height=32, width=64, order=(2, 1, 0))
+    batch = Planes().of(view, height=32, width=64, bgr=True)
     assert batch.shape == (1, 3, 32, 64)
     assert [batch[0, channel, 2, 4] for channel in range(3)] == [30, 20, 10]
     assert batch[0, :, 3:].max() == batch[0, :, :, 5:].max() == 0
@@ -83,6 +84,16 @@ def test_memory_that_is_kept_shows_no_earlier_view_and_is_no_other_threads():
     second = kept.of(np.full((3, 5, 3), 9, np.uint8), height=32, width=32)
     assert np.shares_memory(first, second)
     assert second.sum() == 3 * 5 * 3 * 9
+
+
+def test_levels_are_read_as_the_numbers_they_are(image_store):
+    """Given bytes, a network answers to the last bit as it does given the same values in float32."""
+    data = image_store.load("face-detection").data
+    levels = np.random.default_rng(2).integers(0, 256, (1, 3, 64, 96), np.uint8)
+    bytes_in = OnnxModel(data, free_axes=(0, 2, 3), levels=True).run(levels)
+    floats_in = OnnxModel(data, free_axes=(0, 2, 3)).run(levels.astype(np.float32))
+    assert bytes_in.keys() == floats_in.keys()
+    assert all(np.array_equal(bytes_in[name], floats_in[name]) for name in bytes_in)
 
 
 class _Nonsense:

@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
+from consent_edit.perception.faces.detectors.found import Planes
 from consent_edit.perception.faces.passes import PASSES, Detector, ViewSpec, must_run
-from consent_edit.perception.views import Views, early_blur
+from consent_edit.perception.views import Views, early_blur, stretched
 
 
 def marked():
@@ -19,6 +20,11 @@ def marked():
     picture = np.zeros((120, 200, 3), np.uint8)
     picture[30:40, 150:160] = 255
     return picture, np.array([155.0, 35.0])
+
+
+@pytest.fixture
+def picture():
+    return np.random.default_rng(3).integers(0, 256, (90, 61, 3), np.uint8)
 
 
 def brightest(view):
@@ -162,3 +168,48 @@ def test_passes_that_err_alike_are_of_one_kind():
     assert kinds["Y640-turn1"] != kinds["Y640-turn2"]
     assert kinds["C320"] != kinds["Y160"]
     assert kinds["Y320-levels-inverted"] != kinds["Y320-levels"]
+
+
+def test_each_channel_of_a_view_lies_apart(picture):
+    """The networks take planes: no pass separates what another pass of the same view has separated."""
+    for spec in (ViewSpec(64), ViewSpec(64, levels=True), ViewSpec(64, turn=1), ViewSpec(64, tilt=45)):
+        shown = Views(picture).show(spec).pixels
+        planes = shown.transpose(2, 0, 1)[::-1]
+        assert planes.flags.c_contiguous
+        assert np.shares_memory(
+            Planes().of(shown, height=shown.shape[0], width=shown.shape[1], bgr=True), planes
+        )
+
+
+@pytest.mark.parametrize("tilt", [0, 45])
+@pytest.mark.parametrize("turn", [1, 2, 3])
+@pytest.mark.parametrize("border", [0.0, 0.5])
+def test_turned_views_are_the_level_one_turned(picture, turn, tilt, border):
+    """Channel by channel nothing but their places changes, inverted or not."""
+    for inverted in (False, True):
+        spec = ViewSpec(48, levels=True, inverted=inverted, border=border, tilt=tilt)
+        views = Views(picture)
+        level = views.show(spec).pixels
+        turned = views.show(replace(spec, turn=turn)).pixels
+        assert np.array_equal(turned, np.rot90(level, turn))
+
+
+def test_an_inverted_view_is_the_other_one_inverted_but_for_its_border(picture):
+    """What the filters give is inverted; the grey border is not."""
+    plain = Views(picture).show(ViewSpec(48, levels=True)).pixels
+    assert np.array_equal(Views(picture).show(ViewSpec(48, levels=True, inverted=True)).pixels, 255 - plain)
+    bordered = Views(picture).show(ViewSpec(48, inverted=True, border=0.5)).pixels
+    assert (bordered[0, 0] == 127).all()
+
+
+@pytest.mark.parametrize(
+    "low,high", [(0, 255), (17, 218), (90, 99), (3, 4), (128, 128), (40, 41), (1, 254), (60, 247)]
+)
+def test_large_views_are_stretched_as_the_table_says(low, high):
+    """Without looking each level up, every value is the one that the table has for it."""
+    picture = np.random.default_rng(low).integers(low, high + 1, (600, 601, 3), np.uint8)
+    luma = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    below = np.cumsum(np.bincount(luma.ravel(), minlength=256)) / luma.size
+    first, last = (int(np.searchsorted(below, share)) for share in (0.01, 0.99))
+    table = np.clip((np.arange(256) - first) * (255.0 / max(last - first, 1)), 0, 255).astype(np.uint8)
+    assert np.array_equal(stretched(picture), table[picture])

@@ -14,7 +14,10 @@ from fakechecks import ObedientChecks, obedient
 
 from consent_edit.errors import ArgumentRejected, ModelUnavailable
 from consent_edit.intake.canonical import CanonicalImage
-from consent_edit.perception.checks import Checks
+from consent_edit.perception import process
+from consent_edit.perception.backends.choice import Backend, Kind
+from consent_edit.perception.checks import Checks, build_checks
+from consent_edit.perception.models.store import ModelStore
 from consent_edit.perception.observation import (
     BodyObservation,
     Box,
@@ -262,7 +265,51 @@ def test_every_question_reaches_the_must_run_checks(models, limits):
 def test_declared_models_travel_to_the_child(models):
     """They are plain values that a child process can be given."""
     build = with_operator_models(models, own=obedient)
-    assert pickle.loads(pickle.dumps(build)).keywords["models"] == models
+    assert pickle.loads(pickle.dumps(build)).models == models
+
+
+def test_a_backend_is_named_beside_the_models_and_judges_by_the_same_thresholds(models):
+    """Naming a device changes where models run, and neither the digest nor the thresholds."""
+    there = models.model_copy(update={"backend": "cuda:1"})
+    assert with_operator_models(there).backend == Backend(Kind.TORCH, "cuda:1")
+    assert with_operator_models(OperatorModels(backend="torch-cpu")).backend == Backend(Kind.TORCH, "cpu")
+    assert with_operator_models(models).backend is None
+    assert there.digest == models.digest
+
+
+@pytest.mark.parametrize("name", ["", "gpu", "cuda:0; rm", "CUDA:0", "torch", "cuda:1234"])
+def test_no_other_backend_can_be_named(tmp_path, name):
+    """A misspelt device is an error of the file, not a silent choice of another."""
+    file = tmp_path / "models.toml"
+    file.write_text(f'format = 1\nbackend = "{name}"\n')
+    with pytest.raises(ArgumentRejected, match="backend"):
+        read_operator_models(file)
+
+
+def test_the_named_backend_runs_the_must_run_models(limits):
+    """What builds the must-run checks is given the store on that backend, and its files."""
+    given = []
+
+    def noted(store, limits):
+        given.append(store)
+        return Checks(store, limits)
+
+    store = ModelStore([Path("somewhere")])
+    built = with_operator_models(OperatorModels(backend="torch-cpu"), own=noted)(store, limits)
+    assert built.store.backend == Backend(Kind.TORCH, "cpu")
+    assert (given[0].folders, given[0].lock) == (store.folders, store.lock)
+    with_operator_models(OperatorModels(), own=noted)(store, limits)
+    assert given[1] is store
+
+
+def test_a_device_is_given_more_memory():
+    """The bound on a child's data is wider where its models run on a device, whoever named that."""
+    cuda = ModelStore([], backend=Backend(Kind.TORCH, "cuda:0"))
+    assert process._bound(build_checks, cuda) == process.DEVICE_MEMORY_BYTES
+    named = with_operator_models(OperatorModels(backend="cuda:0"))
+    assert process._bound(named, ModelStore([])) == process.DEVICE_MEMORY_BYTES
+    for build in (build_checks, with_operator_models(OperatorModels(backend="torch-cpu"))):
+        assert process._bound(build, ModelStore([])) == process.MEMORY_BYTES
 
 
 def looked(

@@ -26,12 +26,16 @@ def reader() -> PromptReader:
 @pytest.mark.parametrize(
     ("name", "caught", "refused", "names"),
     [
-        ("prompts/aside/everyday", 0, 3, 0),
+        ("prompts/aside/everyday", 0, 4, 0),
         ("prompts/aside/exposing", 221, 0, 0),
-        ("prompts/aside/hard", 0, 29, 0),
+        ("prompts/aside/hard", 0, 23, 0),
         ("prompts/aside/disguised", 56, 0, 0),
-        ("prompts_obfuscated", 183, 4, 0),
-        ("prompts_unseen_obfuscated", 214, 22, 0),
+        ("prompts/fresh/everyday", 0, 11, 1),
+        ("prompts/fresh/exposing", 442, 0, 0),
+        ("prompts/fresh/hard", 0, 41, 0),
+        ("prompts/fresh/disguised", 147, 0, 0),
+        ("prompts_obfuscated", 183, 5, 0),
+        ("prompts_unseen_obfuscated", 216, 24, 0),
     ],
 )
 def test_the_measured_figures_hold(

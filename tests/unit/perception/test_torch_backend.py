@@ -466,7 +466,7 @@ def test_a_face_is_brought_upright_as_on_the_cpu(pixels, size):
 
 def test_padding_a_picture_to_whole_strides_shows_the_networks_the_same(pixels):
     """What the device pads and reorders is what the CPU path hands its networks."""
-    want = Planes().of(pixels, height=320, width=192, order=(2, 1, 0))
+    want = Planes().of(pixels, height=320, width=192, bgr=True)
     held = planes_of(torch.from_numpy(pixels))
     got = torch.nn.functional.pad(held, (0, 192 - 187, 0, 320 - 301))[None].flip(1)
     assert np.array_equal(got.numpy(), want)

@@ -70,10 +70,12 @@ def test_a_class_covered_and_refused_is_noticed(classes, monkeypatch):
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 def test_a_record_serves_what_a_request_holds(family):
-    """One picture edited, one mask at most, a prompt and one text to steer from: a request holds no more."""
+    """One picture edited, one mask at most, a prompt and one text to steer from; any further pictures."""
     assert len(family.of_role(Role.EDITED)) == 1 and len(family.of_role(Role.MASK)) <= 1
     assert family.text_arguments in {("prompt",), ("prompt", "negative_prompt")}
-    assert family.optional <= set(family.unserved)
+    own = {*family.image_arguments, family.mask_argument}
+    assert family.several <= set(family.further) and set(family.pictures) - own <= set(family.further)
+    assert family.mask_argument not in family.further and own - {""} <= set(family.needed)
     assert family.fixed["output_type"] == "pil" and family.fixed["return_dict"] is True
     assert Hook.STEP in family.hooks
     assert family.tier == 1

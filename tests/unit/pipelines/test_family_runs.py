@@ -18,7 +18,7 @@ from consent_edit.pipelines.families import FAMILIES, Role
 from consent_edit.pipelines.families.family import Works
 from consent_edit.pipelines.signature import bind
 
-SERVED = [family for family in FAMILIES if not family.waits and family.name != "grading"]
+SERVED = [family for family in FAMILIES if family.name != "grading"]
 WIDTH, HEIGHT, STEPS = 64, 96, 2
 
 every = pytest.mark.parametrize("family", SERVED, ids=lambda family: family.name)
@@ -45,13 +45,25 @@ def mask(width=WIDTH, height=HEIGHT):
     return CanonicalImage.of(pixels)
 
 
+@cache
+def other(width=80, height=64, seed=1):
+    """A further picture, of another size than the one edited."""
+    rng = np.random.default_rng(seed)
+    return CanonicalImage.of(rng.integers(0, 255, (height, width, 3), dtype=np.uint8))
+
+
 def images(family, width=WIDTH, height=HEIGHT):
-    shown = {Role.EDITED: picture(width, height), Role.MASK: mask(width, height)}
-    return {name: shown[family.pictures[name]] for name in family.judged}
+    shown = {
+        Role.EDITED: picture(width, height),
+        Role.MASK: mask(width, height),
+        Role.CONTROL: other(width + 40, height),
+    }
+    return {name: shown[family.pictures[name]] for name in family.needed}
 
 
 def settings(family):
     wanted = {"num_inference_steps": STEPS, "strength": 1.0, "max_sequence_length": 32}
+    wanted["control_mode"] = 1
     few = {name: value for name, value in wanted.items() if name in family.allowed}
     return few | {"generator": torch.Generator().manual_seed(7)}
 

@@ -156,6 +156,7 @@ def test_unreadable_store_gives_no_origin(place: Place):
     store = place.open()
     with store._database.writing() as connection:
         connection.execute(text("DROP TABLE lineage"))
+        connection.execute(text("DROP TABLE admissions"))
     with pytest.raises(StoreUnavailable):
         store.origin(PICTURE, ITSELF)
     store.close()
@@ -174,6 +175,8 @@ def test_store_of_version_3_goes_on(place: Place):
     release(store, "d-1", origins={PICTURE: FIRST})
     with store._database.writing() as connection:
         connection.execute(text("UPDATE lineage SET origin = :row"), {"row": OLD_ROW})
+        connection.execute(text("DROP TABLE admissions"))
+        connection.execute(text("DROP TABLE likenesses"))
         if connection.dialect.name == "postgresql":
             connection.execute(text("UPDATE consent_edit_store SET value = '3' WHERE name = 'schema'"))
         else:
@@ -194,6 +197,8 @@ def test_store_of_version_2_is_given_the_table(place: Place):
     release(store, "d-1")
     with store._database.writing() as connection:
         connection.execute(text("DROP TABLE lineage"))
+        connection.execute(text("DROP TABLE admissions"))
+        connection.execute(text("DROP TABLE likenesses"))
         if connection.dialect.name == "postgresql":
             connection.execute(text("UPDATE consent_edit_store SET value = '2' WHERE name = 'schema'"))
         else:

@@ -79,7 +79,7 @@ def test_store_of_version_1_goes_on(path):
         merkle.leaf_hash(LEAVES[2]),
     )
     store = Store.open(path)
-    assert version(path) == (SCHEMA_VERSION, 10)
+    assert version(path) == (SCHEMA_VERSION, 12)
     assert (store.log_state().size, store.log_state().root) == (3, root.hex())
     assert store.uses("grant-1") == 2
     assert store.decision("d-1") == {"decision_id": "d-1", "stage": "output"}

@@ -94,7 +94,7 @@ def test_somebody_elses_tables(postgres_url, engine):
 @pytest.mark.parametrize(
     "statement",
     [
-        "UPDATE consent_edit_store SET value='5' WHERE name='schema'",
+        "UPDATE consent_edit_store SET value='7' WHERE name='schema'",
         "DELETE FROM consent_edit_store WHERE name='schema'",
     ],
 )

@@ -22,12 +22,13 @@ from consent_edit.perception.backends.torch.detections import (
     yunet_rows,
 )
 from consent_edit.perception.backends.torch.graph import TorchGraph
+from consent_edit.perception.backends.torch.held import tensor_of
 from consent_edit.perception.backends.torch.known import require_known
 from consent_edit.perception.backends.torch.litert_graph import read_litert
 from consent_edit.perception.backends.torch.model import TorchModel
 from consent_edit.perception.backends.torch.onnx_graph import read_onnx
 from consent_edit.perception.backends.torch.precision import exact
-from consent_edit.perception.backends.torch.resampling import Resampler, held, planes_of
+from consent_edit.perception.backends.torch.resampling import Resampler, planes_of
 from consent_edit.perception.backends.torch.views import (
     DeviceViews,
     require_known_filters,
@@ -38,6 +39,7 @@ from consent_edit.perception.faces.detectors import blazeface, centerface, yunet
 from consent_edit.perception.faces.detectors.found import Found
 from consent_edit.perception.faces.passes import Detector, DetectorPass, must_run
 from consent_edit.perception.models.store import ModelStore
+from consent_edit.perception.shown import Shown
 from consent_edit.perception.views import View
 
 MOST: Final = 256
@@ -150,18 +152,21 @@ class DeviceEyes:
             self._sizes.popitem(last=False)
         return self._sizes[shape]
 
-    def found(self, pixels: Tensor | NDArray[np.uint8]) -> Iterator[tuple[DetectorPass, View, Found]]:
+    def found(
+        self, picture: Shown | Tensor | NDArray[np.uint8]
+    ) -> Iterator[tuple[DetectorPass, View, Found]]:
         """Every pass in the order of the list, its view without pixels, and the boxes in it.
 
         Args:
-            pixels: uint8 (H, W, 3) RGB, on the device or to be brought there.
+            picture: uint8 (H, W, 3) RGB, on the device or to be brought there.
 
         Raises:
             CheckFailed: the device broke, or a network's answer is no number.
         """
-        height, width = int(pixels.shape[0]), int(pixels.shape[1])
+        shape = picture.pixels.shape if isinstance(picture, Shown) else picture.shape
+        height, width = int(shape[0]), int(shape[1])
         looks = looks_at(height, width)
-        rows, told = self._told(pixels, looks)
+        rows, told = self._told(picture, looks)
         parts: dict[int, list[Found]] = {}
         for look, values, count in zip(looks, rows, told.tolist(), strict=True):
             parts.setdefault(look.index, []).append(_found(look, values[: round(count)]))
@@ -170,7 +175,7 @@ class DeviceEyes:
             yield one, view, _joined(parts[index])
 
     def _told(
-        self, pixels: Tensor | NDArray[np.uint8], looks: Sequence[Look]
+        self, picture: Shown | Tensor | NDArray[np.uint8], looks: Sequence[Look]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """The rows and the counts of all looks; nothing is cut off, however many boxes a picture provokes.
 
@@ -179,7 +184,7 @@ class DeviceEyes:
         """
         try:
             with exact():
-                shown = held(pixels, self._device)
+                shown = tensor_of(picture, self._device)
                 sized = self._sized(tuple(shown.shape))
                 answers = sized.recorded(shown)
                 packed = torch.cat([answers["told"][:, None], answers["rows"].flatten(1)], dim=1)

@@ -5,38 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from consent_edit.perception import views
 from consent_edit.perception.backends.dlib import DlibLandmarks
-from consent_edit.perception.backends.dlib_graph import SIDE, dlib_onnx
+from consent_edit.perception.backends.dlib_graph import dlib_onnx
 from consent_edit.perception.backends.torch.capture import Mode
-from consent_edit.perception.backends.torch.chips import aligned
 from consent_edit.perception.backends.torch.exposure import DeviceExposure
 from consent_edit.perception.backends.torch.eyes import DeviceEyes
+from consent_edit.perception.backends.torch.faces import DeviceFaces
 from consent_edit.perception.backends.torch.known import require_known
 from consent_edit.perception.backends.torch.model import TorchModel
 from consent_edit.perception.backends.torch.onnx_graph import read_onnx
-from consent_edit.perception.backends.torch.precision import device_of, exact, runtime_name
-from consent_edit.perception.backends.torch.resampling import Resampler, held, planes_of, warped
+from consent_edit.perception.backends.torch.precision import device_of, runtime_name
+from consent_edit.perception.backends.torch.resampling import held
 from consent_edit.perception.exposure.views import View
 from consent_edit.perception.faces.detectors.found import Found
-from consent_edit.perception.faces.embedding import (
-    CANVAS,
-    CANVAS_BOX,
-    CANVAS_ZOOM,
-    FIRST,
-    LANDMARKS,
-    SECOND,
-    chip_maps,
-    unit_rows,
-)
+from consent_edit.perception.faces.embedding import FIRST, LANDMARKS, SECOND
 from consent_edit.perception.faces.passes import DetectorPass
 from consent_edit.perception.models.store import ModelStore
-
-_SMALLER = 0.95
 
 
 class DeviceLook:
@@ -61,11 +49,10 @@ class DeviceLook:
     def __init__(self, store: ModelStore, device: str) -> None:
         self._device = device_of(device)
         self.runtime = runtime_name(self._device)
-        self._resampler = Resampler(self._device)
         self._eyes = DeviceEyes(store, self._device)
         self._exposure = DeviceExposure(store, self._device)
-        self._first = self._model(store, FIRST)
-        self._second = self._model(store, SECOND)
+        self._embedders = {role: self._model(store, role) for role in (FIRST, SECOND)}
+        self._first, self._second = (DeviceFaces(each, self._device) for each in self._embedders.values())
         self._points = DlibLandmarks(store.load(LANDMARKS))
 
     def _model(self, store: ModelStore, role: str) -> TorchModel:
@@ -81,8 +68,8 @@ class DeviceLook:
         parts = (
             ("eyes", self._eyes),
             ("exposure", self._exposure),
-            ("first embedder", self._first),
-            ("second embedder", self._second),
+            ("first embedder", self._embedders[FIRST]),
+            ("second embedder", self._embedders[SECOND]),
         )
         return {f"{name} {shape}": mode for name, part in parts for shape, mode in part.modes.items()}
 
@@ -115,44 +102,10 @@ class DeviceLook:
         Raises:
             CheckFailed: the device broke, or an embedder gave no usable vector.
         """
-        if not faces:
-            return []
-        with exact():
-            planes = planes_of(pixels)
-            chips: list[Tensor] = []
-            for points in faces:
-                straight = aligned(planes, points, self._resampler)
-                chips += [
-                    straight,
-                    straight.flip(2),
-                    aligned(planes, points, self._resampler, zoom=_SMALLER),
-                ]
-        rows = self._host(self._answer(self._first, torch.stack(chips)))
-        return [unit_rows(rows[3 * i : 3 * i + 3]) for i in range(len(faces))]
+        return self._first.first(pixels, faces)
 
     def embedded_second(
         self, pixels: Tensor, faces: Sequence[NDArray[np.float32]]
     ) -> list[NDArray[np.float32]]:
         """The second embedder's views of each face, straight and mirrored in turn; as :meth:`embedded`."""
-        if not faces:
-            return []
-        with exact():
-            planes = planes_of(pixels)
-            chips: list[Tensor] = []
-            for points in faces:
-                canvas = aligned(planes, points, self._resampler, side=CANVAS, zoom=CANVAS_ZOOM)
-                shown = np.ascontiguousarray(self._host(canvas).astype(np.uint8).transpose(1, 2, 0))
-                maps = np.stack(chip_maps(self._points.points(shown, CANVAS_BOX)))
-                cut = warped(canvas, maps, SIDE)
-                chips.append(torch.stack([cut, cut.flip(3)], dim=1).flatten(0, 1))
-        rows = self._host(self._answer(self._second, torch.cat(chips)))
-        each = len(rows) // len(faces)
-        return [unit_rows(rows[each * i : each * (i + 1)]) for i in range(len(faces))]
-
-    @staticmethod
-    def _answer(model: TorchModel, batch: Tensor) -> Tensor:
-        return model.run_tensor(batch)[model.output_names[0]]
-
-    @staticmethod
-    def _host(values: Tensor) -> NDArray[np.float32]:
-        return np.asarray(values.cpu().numpy(), dtype=np.float32)
+        return self._second.second(pixels, faces, self._points)

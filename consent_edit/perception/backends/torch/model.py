@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from consent_edit.errors import CheckFailed
+from consent_edit.perception.backends.choice import Batch
 from consent_edit.perception.backends.torch.capture import Mode, Recorded
 from consent_edit.perception.backends.torch.graph import TorchGraph
 from consent_edit.perception.backends.torch.precision import exact, runtime_name
@@ -44,11 +45,11 @@ class TorchModel:
         """Shape -> how it is computed."""
         return dict(self._recorded.modes)
 
-    def run(self, batch: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+    def run(self, batch: Batch) -> dict[str, NDArray[np.float32]]:
         """Run the graph.
 
         Args:
-            batch: float32 in the graph's own layout.
+            batch: float32, or levels, in the graph's own layout.
 
         Returns:
             Output name -> float32 array.

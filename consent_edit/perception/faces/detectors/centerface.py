@@ -29,7 +29,7 @@ class CenterFace:
     def __init__(self, store: ModelStore) -> None:
         file = store.load(ROLE)
         self._planes = Planes()
-        self._model = store.backend.onnx(file.data, free_axes=(0, 2, 3))
+        self._model = store.backend.onnx(file.data, free_axes=(0, 2, 3), levels=True)
         raw = self._raw(known_picture(128, 160))
         answer = np.concatenate([raw[name].ravel() for name in sorted(raw)]).astype(np.float32)
         require_known_answer(store, ROLE, answer)

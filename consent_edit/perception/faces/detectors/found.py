@@ -5,17 +5,16 @@ from __future__ import annotations
 import math
 import threading
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from consent_edit.errors import CheckFailed
+from consent_edit.perception.shown import Pixels
 
 Floats = NDArray[np.float32]
-
-_STRIP: Final = 128
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,33 +87,33 @@ class Planes:
     def __init__(self) -> None:
         self._kept = threading.local()
 
-    def of(
-        self, view: NDArray[np.uint8], *, height: int, width: int, order: tuple[int, int, int] = (0, 1, 2)
-    ) -> Floats:
+    def of(self, view: Pixels, *, height: int, width: int, bgr: bool = False) -> Pixels:
         """A picture, black beyond its right and bottom.
 
         Args:
-            view: uint8 (h, w, 3) RGB.
+            view: uint8 (h, w, 3) RGB; one whose channels lie apart, in the order asked for, is not copied.
             height: Rows of the result, at least h.
             width: Columns of the result, at least w.
-            order: Which channel comes first, second and third.
+            bgr: Whether blue comes first.
 
         Returns:
-            float32 (1, 3, height, width), 0 to 255.
+            uint8 (1, 3, height, width).
         """
-        batch = self._memory(3 * height * width).reshape(1, 3, height, width)
         rows, columns = view.shape[:2]
-        for top in range(0, rows, _STRIP):  # what is split stays in the cache until it is written
-            channels = cv2.split(view[top : top + _STRIP])
-            for place, channel in enumerate(order):
-                batch[0, place, top : min(top + _STRIP, rows), :columns] = channels[channel]
+        planes = view.transpose(2, 0, 1)[:: -1 if bgr else 1]
+        if planes.flags.c_contiguous and (rows, columns) == (height, width):
+            return planes[None]
+        batch = self._memory(3 * height * width).reshape(1, 3, height, width)
+        channels = planes if view.strides[1] == 1 else cv2.split(view)[:: -1 if bgr else 1]
+        for place, channel in enumerate(channels):
+            batch[0, place, :rows, :columns] = channel
         batch[:, :, rows:] = 0
         batch[:, :, :, columns:] = 0
         return batch
 
-    def _memory(self, count: int) -> Floats:
-        """So many values, whatever they are."""
-        held: Floats | None = getattr(self._kept, "held", None)
+    def _memory(self, count: int) -> Pixels:
+        """So many levels, whatever they are."""
+        held: Pixels | None = getattr(self._kept, "held", None)
         if held is None or held.size < count:
-            held = self._kept.held = np.empty(count, np.float32)
+            held = self._kept.held = np.empty(count, np.uint8)
         return held[:count]

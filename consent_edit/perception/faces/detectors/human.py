@@ -9,19 +9,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from consent_edit.perception.faces.alignment import ARCFACE_SIDE, aligned
+from consent_edit.perception.faces.alignment import ARCFACE_SIDE, aligned, around
 from consent_edit.perception.faces.detectors.centerface import CenterFace
 from consent_edit.perception.faces.detectors.found import finite
 from consent_edit.perception.faces.detectors.merging import Candidate, width_of
 from consent_edit.perception.faces.passes import Detector
 from consent_edit.perception.models.selftest import fingerprint, known_picture, require_known_answer
 from consent_edit.perception.models.store import ModelStore
+from consent_edit.perception.shown import Pixels, Shown
 from consent_edit.perception.views import stretched
 from consent_edit.thresholds import Thresholds
 
 ROLE: Final = "face-mesh"
-
-Pixels = NDArray[np.uint8]
 
 _MESH_SIDE: Final = 192
 # The mesh was trained on faces a quarter wider than their box on each side (mediapipe, face_landmark).
@@ -34,8 +33,6 @@ _CROP_ZOOM: Final = 0.7
 # How far from its place in the crop a box may lie: half the face.
 _CROP_REACH: Final = 25.0
 _ANY: Final = 0.05
-# Half the diagonal of the wider crop, in multiples of the farthest point's distance from the middle.
-_NEIGHBOURHOOD: Final = 6.0
 
 
 class FaceMesh:
@@ -50,6 +47,7 @@ class FaceMesh:
     def __init__(self, store: ModelStore) -> None:
         file = store.load(ROLE)
         self._model = store.backend.litert(file.data)
+        self._device = store.backend.faces(self._model)
         raw = self._model.run(_scaled(known_picture(_MESH_SIDE, _MESH_SIDE)))
         answer = np.concatenate([raw[name].ravel() for name in sorted(raw)]).astype(np.float32)
         require_known_answer(store, ROLE, answer)
@@ -57,12 +55,17 @@ class FaceMesh:
         self.known_answer = fingerprint(answer)
 
     def presence(
-        self, pixels: Pixels, landmarks: NDArray[np.float32], *, as_is: bool = True, inverted: bool = True
+        self,
+        picture: Shown | Pixels,
+        landmarks: NDArray[np.float32],
+        *,
+        as_is: bool = True,
+        inverted: bool = True,
     ) -> float:
         """The logit that the upright crop holds a face: the surer of the ways it is shown.
 
         Args:
-            pixels: uint8 (H, W, 3) RGB.
+            picture: uint8 (H, W, 3) RGB.
             landmarks: float32 (5, 2), ArcFace order.
             as_is: Whether it is shown as it is.
             inverted: Whether it is shown inverted.
@@ -70,7 +73,14 @@ class FaceMesh:
         Raises:
             CheckFailed: the network's answer is not finite.
         """
-        crop = _upright(pixels, landmarks, _MESH_SIDE, _MESH_ZOOM)
+        if self._device is not None:
+            ways = [way for way, wanted in ((False, as_is), (True, inverted)) if wanted]
+            told = self._device.presence(
+                Shown.of(picture), landmarks, zoom=_MESH_ZOOM, ways=ways, answer=_PRESENCE
+            )
+            finite(ROLE, told)
+            return float(told.max())
+        crop = _upright(picture, landmarks, _MESH_SIDE, _MESH_ZOOM)
         shown = [each for each, wanted in ((crop, as_is), (255 - crop, inverted)) if wanted]
         answers = [self._model.run(_scaled(each))[_PRESENCE].ravel() for each in shown]
         finite(ROLE, *answers)
@@ -91,28 +101,28 @@ class HumanCheck:
         self._centre = centre
         self._limits = limits
 
-    def seems(self, pixels: Pixels, group: Sequence[Candidate]) -> bool:
+    def seems(self, picture: Shown | Pixels, group: Sequence[Candidate]) -> bool:
         """Whether a supported box shows a person at a cheap look.
 
         CenterFace found it in one of its passes and was sure, or the mesh finds a face on its points.
 
         Args:
-            pixels: uint8 (H, W, 3) RGB.
+            picture: uint8 (H, W, 3) RGB.
             group: The best box first.
 
         Raises:
             CheckFailed: a model gave no usable answer.
         """
-        return self._sure_pass(group) or self._presence(pixels, group) >= self._limits.face_human_presence
+        return self._sure_pass(group) or self._presence(picture, group) >= self._limits.face_human_presence
 
-    def shows(self, pixels: Pixels, group: Sequence[Candidate]) -> bool:
+    def shows(self, picture: Shown | Pixels, group: Sequence[Candidate]) -> bool:
         """Whether CenterFace finds a person in the upright crop, as it is or under some filter.
 
         Of boxes too small to recognise anybody it must be surer: in a few pixels much looks like a face, and
         nothing hangs on it.
 
         Args:
-            pixels: uint8 (H, W, 3) RGB.
+            picture: uint8 (H, W, 3) RGB.
             group: The best box first.
 
         Raises:
@@ -121,22 +131,22 @@ class HumanCheck:
         limits = self._limits
         small = width_of(group) < limits.face_recognisable_width
         least = limits.face_human_likeness_small if small else limits.face_human_likeness
-        crop = _upright(pixels, group[0].landmarks, _CROP_SIDE, _CROP_ZOOM)
+        crop = _upright(picture, group[0].landmarks, _CROP_SIDE, _CROP_ZOOM)
         return any(self._likeness(shown) >= least for shown in _shown(crop))
 
-    def vouches(self, pixels: Pixels, group: Sequence[Candidate]) -> bool:
+    def vouches(self, picture: Shown | Pixels, group: Sequence[Candidate]) -> bool:
         """Whether both the mesh and CenterFace find a person's face where few passes found a box.
 
         Args:
-            pixels: uint8 (H, W, 3) RGB.
+            picture: uint8 (H, W, 3) RGB.
             group: The best box first.
 
         Raises:
             CheckFailed: a model gave no usable answer.
         """
-        if self._presence(pixels, group) < self._limits.face_human_presence:
+        if self._presence(picture, group) < self._limits.face_human_presence:
             return False
-        crop = _upright(pixels, group[0].landmarks, _CROP_SIDE, _CROP_ZOOM)
+        crop = _upright(picture, group[0].landmarks, _CROP_SIDE, _CROP_ZOOM)
         return self._sure_pass(group) or self._likeness(crop) >= self._limits.face_human_likeness
 
     def _sure_pass(self, group: Sequence[Candidate]) -> bool:
@@ -144,9 +154,9 @@ class HumanCheck:
         least = self._limits.face_human_centre
         return any(one.detector is Detector.CENTERFACE and one.score >= least for one in group)
 
-    def _presence(self, pixels: Pixels, group: Sequence[Candidate]) -> float:
+    def _presence(self, picture: Shown | Pixels, group: Sequence[Candidate]) -> float:
         """The mesh's logit on the best box's points."""
-        return self._mesh.presence(pixels, group[0].landmarks)
+        return self._mesh.presence(picture, group[0].landmarks)
 
     def _likeness(self, crop: Pixels) -> float:
         """CenterFace's best score for a face where the crop must have it."""
@@ -156,21 +166,19 @@ class HumanCheck:
         return float(found.scores[here].max(initial=0.0))
 
 
-def _upright(pixels: Pixels, points: NDArray[np.float32], side: int, zoom: float) -> Pixels:
+def _upright(picture: Shown | Pixels, points: NDArray[np.float32], side: int, zoom: float) -> Pixels:
     """The face upright in a square; only the neighbourhood of the points is resampled.
 
     Args:
-        pixels: uint8 (H, W, 3) RGB.
+        picture: uint8 (H, W, 3) RGB.
         points: float32 (5, 2), ArcFace order.
         side: Of the square, pixels.
         zoom: As in :func:`consent_edit.perception.faces.alignment.aligned`.
     """
-    middle = points.mean(axis=0)
-    reach = _NEIGHBOURHOOD * max(float(np.abs(points - middle).max()), 1.0)
-    low = np.clip(np.floor(middle - reach), 0, [pixels.shape[1] - 1, pixels.shape[0] - 1]).astype(int)
-    high = np.maximum(np.ceil(middle + reach).astype(int), low + 1)
-    part = pixels[low[1] : high[1], low[0] : high[0]]
-    return aligned(part, points - low.astype(np.float32), side=side, zoom=zoom)
+    shown = Shown.of(picture)
+    left, top, right, bottom = around(points, shown.size)
+    start = np.array([left, top], np.float32)
+    return aligned(shown.pixels[top:bottom, left:right], points - start, side=side, zoom=zoom)
 
 
 def _shown(crop: Pixels) -> Iterator[Pixels]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from consent_edit.perception.faces.detectors.human import FaceMesh
 from consent_edit.perception.faces.detectors.merging import Candidate, kinds_of, overlap
 from consent_edit.perception.faces.embedding import FirstEmbedder
+from consent_edit.perception.shown import Pixels, Shown
 from consent_edit.thresholds import Thresholds
 
 _MOST_EMBEDDINGS: Final = 16
@@ -21,16 +22,16 @@ class Likeness:
     """Compares boxes of one picture; each is embedded once at most, on its own landmarks.
 
     Args:
-        pixels: (H, W, 3) uint8 RGB.
+        picture: (H, W, 3) uint8 RGB.
         embedder: The first embedder.
         mesh: The face mesh.
         limits: The operating thresholds.
     """
 
     def __init__(
-        self, pixels: NDArray[np.uint8], embedder: FirstEmbedder, mesh: FaceMesh, limits: Thresholds
+        self, picture: Shown | Pixels, embedder: FirstEmbedder, mesh: FaceMesh, limits: Thresholds
     ) -> None:
-        self._pixels = pixels
+        self._picture = Shown.of(picture)
         self._embedder = embedder
         self._mesh = mesh
         self._limits = limits
@@ -78,7 +79,7 @@ class Likeness:
         one = group[0]
         if one not in self._presences:
             self._presences[one] = self._mesh.presence(
-                self._pixels,
+                self._picture,
                 one.landmarks,
                 as_is=any(not member.inverted for member in group),
                 inverted=any(member.inverted for member in group),
@@ -88,6 +89,6 @@ class Likeness:
     def _row(self, one: Candidate) -> NDArray[np.float32]:
         """The unit mean of a box's views."""
         if one not in self._rows:
-            mean = self._embedder.embed(self._pixels, one.landmarks).mean(axis=0)
+            mean = self._embedder.embed(self._picture, one.landmarks).mean(axis=0)
             self._rows[one] = np.asarray(mean / np.linalg.norm(mean), dtype=np.float32)
         return self._rows[one]

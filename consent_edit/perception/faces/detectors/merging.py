@@ -78,6 +78,8 @@ def strongest(found: Found, limits: Thresholds) -> NDArray[np.intp]:
 
     Two faces that overlap by half have an intersection over union of a third and both stay.
     """
+    if len(found) == 1:
+        return np.zeros(1, dtype=np.intp)
     order = np.argsort(-found.scores, kind="stable")
     corners = found.corners[order]
     area = np.clip(corners[:, 1] - corners[:, 0], 0, None).prod(axis=1)

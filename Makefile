@@ -16,7 +16,7 @@ demo: $(VENV)/.models
 	$(BIN)/consent-edit demo --out $(DEMO_OUT)
 
 test: $(VENV)/.models
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .
@@ -28,7 +28,7 @@ lint: $(VENV)/.ready
 
 bench: $(VENV)/.models
 	$(BIN)/consent-edit bench guard
-	$(BIN)/consent-edit bench prompts tests/data/prompts/aside/everyday.jsonl
+	$(BIN)/consent-edit bench prompts tests/data/prompts/fresh/everyday.jsonl
 	$(BIN)/consent-edit bench consent
 	$(BIN)/consent-edit bench policy
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from consent_edit.evidence.finish import Candidate
 from consent_edit.intake.canonical import CanonicalImage
 from consent_edit.intake.pdq import Lie, lies, pdq
-from consent_edit.perception.change.past import recalled
+from consent_edit.perception.change.past import joined, recalled
 from consent_edit.perception.observation import ImageObservation, Origin, Perception
 from consent_edit.store.likeness import Alike
 from consent_edit.store.store import Store
@@ -28,7 +28,44 @@ def first_picture(
         StoreUnavailable: the store cannot be read.
         CheckFailed: what is kept of a first picture cannot be read.
     """
+    return _known(store, image, seen, Origin.of(seen), perception, limits)
+
+
+def first_of_part(
+    store: Store,
+    whole: Origin,
+    image: CanonicalImage,
+    seen: ImageObservation,
+    perception: Perception,
+    limits: Thresholds,
+) -> Origin:
+    """The first picture of a chain that goes on with a part: that of the whole, and of the part where known.
+
+    A released picture laid beside somebody who is then cut off again is the picture that was released.
+
+    Args:
+        whole: Of the picture that it is a part of, cut alike.
+        image: The part.
+        seen: What it shows.
+
+    Raises:
+        StoreUnavailable: as :func:`first_picture`.
+        CheckFailed: as :func:`first_picture`.
+    """
     itself = Origin.of(seen)
+    own = _known(store, image, seen, itself, perception, limits)
+    return whole if own is itself else joined(whole, own, itself)
+
+
+def _known(
+    store: Store,
+    image: CanonicalImage,
+    seen: ImageObservation,
+    itself: Origin,
+    perception: Perception,
+    limits: Thresholds,
+) -> Origin:
+    """Where a picture came from; the very ``itself`` where nothing is known of it."""
     kept = store.origin(image.digest, itself)
     if kept is not itself:  # 1
         return kept
@@ -36,6 +73,8 @@ def first_picture(
         return itself
     ways = lies(image)
     alike = store.alike([bits for _, bits in ways], limits.lineage_distance)
+    if not alike:
+        return itself
     return recalled([_lying(one, ways[one.which][0]) for one in alike], image, seen, perception)  # 2
 
 

@@ -129,7 +129,11 @@ class Judge:
             picture_digests=tuple(one.image.digest for one in received.pictures),
             trust_digest=current.trust.digest,
             thresholds_digest=current.thresholds.digest,
-            assembled=replace(assembled, remedies=carried_out(request, received)),
+            assembled=replace(
+                assembled,
+                boxes=shown_boxes(received, assembled.boxes),
+                remedies=carried_out(request, received),
+            ),
             purpose=request.purpose,
             proof=received.proof,
             origin=replace(origin, sketch=Sketch(change.sketch, rows)),

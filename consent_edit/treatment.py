@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from consent_edit.ancestry import first_picture
+from consent_edit.ancestry import first_of_part, first_picture
 from consent_edit.intake.canonical import CanonicalImage
 from consent_edit.perception.observation import ImageObservation, Origin, Perception
 from consent_edit.reception import Received, Treatment, retaken
@@ -74,6 +74,8 @@ def carried_out(request: EditRequest, received: Received) -> tuple[Remedy, ...]:
 def lineage(store: Store, received: Received, perception: Perception, limits: Thresholds) -> Origin:
     """The first picture of the chain that the picture handed in is the newest of, as the edit sees it.
 
+    Of a part of it the chain of the part counts as well: it may be a released picture itself.
+
     Raises:
         StoreUnavailable: the store cannot be read.
         CheckFailed: what is kept of the first picture cannot be read.
@@ -83,7 +85,8 @@ def lineage(store: Store, received: Received, perception: Perception, limits: Th
         return first_picture(store, received.image, received.seen, perception, limits)
     origin = first_picture(store, treatment.handed_in, treatment.seen, perception, limits)
     if treatment.remedy is Remedy.CROP:
-        return after_crop(origin, treatment.handed_in, treatment.window)
+        whole = after_crop(origin, treatment.handed_in, treatment.window)
+        return first_of_part(store, whole, received.image, received.seen, perception, limits)
     return after_anonymising(origin, treatment.handed_in, received.image)
 
 

@@ -80,6 +80,11 @@ class Child:
             self.end()
             raise
 
+    def leave(self) -> None:
+        """Let it be, in a fork of the process that started it: it is that one's."""
+        self.end.detach()
+        self._pipe.close()
+
     def tell(self, what: object, seconds: float) -> None:
         """Send something; the child is killed if it does not take it in time.
 

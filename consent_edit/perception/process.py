@@ -7,6 +7,7 @@ of the host's), told by pipe what to build; it ends when the pipe closes or the 
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -106,6 +107,7 @@ class PerceptionProcess:
         self._verdicts = Verdicts(remembered)
         self._lock = threading.Lock()
         self._child: Child | None = None
+        self._asker = os.getpid()
 
     def __enter__(self) -> Self:
         return self
@@ -189,6 +191,7 @@ class PerceptionProcess:
             if self._child is None:
                 brief = (self._build, self._store, self._told, self._memory)
                 self._child = Child(self, brief, self._deadlines.start)
+                self._asker = os.getpid()
             child = self._child
             child.tell((question, arguments), self._deadlines.run)
             limit, begun = self._deadlines.run, set[tuple[CheckName, str]]()
@@ -215,17 +218,23 @@ class PerceptionProcess:
             raise
 
     def _renew(self) -> None:
-        """End a child, and forget what it saw, once other thresholds are in force than it was told."""
+        """End a child, and forget what it saw, once other thresholds are in force than it was told.
+
+        In a fork the child is the parent's: asked by both, it could give each the other's answer.
+        """
         limits = self._limits()
-        if limits != self._told:
+        if limits != self._told or self._asker != os.getpid():
             self._stop()
             self._told = limits
 
     def _stop(self) -> None:
-        """End the child, if there is one, and forget what it saw."""
+        """End the child, if there is one and it is not a parent's, and forget what it saw."""
         self._verdicts.forget()
         if self._child is not None:
-            self._child.end()
+            if self._asker == os.getpid():
+                self._child.end()
+            else:
+                self._child.leave()
             self._child = None
 
     def _retire(self, runs: Iterable[CheckRun]) -> None:

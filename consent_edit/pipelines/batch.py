@@ -193,8 +193,17 @@ def _outcome(end: Future[EditResult]) -> Outcome:
     try:
         return end.result()
     except ConsentEditError as error:
-        told: BaseException | None = error
-        while told is not None:
-            told.__traceback__ = None
-            told = told.__cause__ or told.__context__
+        _unframe(error)
         return error
+
+
+def _unframe(error: BaseException) -> None:
+    """Take the frames off an error and off all that it came of, by whichever way."""
+    left, done = [error], list[BaseException]()
+    while left:
+        told = left.pop()
+        if any(told is one for one in done):  # a host's own errors may come of each other
+            continue
+        done.append(told)
+        told.__traceback__ = None
+        left += [one for one in (told.__cause__, told.__context__) if one is not None]

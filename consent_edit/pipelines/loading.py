@@ -68,6 +68,7 @@ def load(where: str | Path, family: str = "", **keywords: object) -> object:
         kind = _class_of(_read(index), family)
         folder = folder if local else Path(kind.download(str(where), use_safetensors=True, **fetching))  # type: ignore[attr-defined]
         _refuse_code(folder)
+        kind = _class_of(_read(folder / INDEX), family)  # the repository may have changed since
         pipeline: object = kind.from_pretrained(  # type: ignore[attr-defined]
             str(folder), use_safetensors=True, local_files_only=True, **loading
         )

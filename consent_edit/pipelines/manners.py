@@ -28,6 +28,9 @@ _WHY: Final[Mapping[str, str]] = {
 _OWN: Final = frozenset({"pipeline", "operator", "family", "perception", "editor"})
 """What a guard holds by itself; any other name that is set would only seem to reach the pipeline."""
 
+_COMPILERS: Final = ("inductor", "cudagraphs", "aot_eager", "eager")
+"""Backends of torch's own; anybody's may be registered beside them, and is handed every tensor."""
+
 _ELSE: Final = "only what says where and how fast it runs is passed on"
 
 
@@ -113,7 +116,23 @@ class Manners(ABC):
         return self._do(self._network, "set_attention_backend", backend)
 
     def compile(self, **keywords: object) -> Self:
-        """Compile the network that draws, in place, as torch does it. Raises as :meth:`to`."""
+        """Compile the network that draws, in place, as torch does it.
+
+        Args:
+            **keywords: ``fullgraph``, ``dynamic``, ``mode`` and ``disable``, and as ``backend`` a name of
+                torch's own.
+
+        Raises:
+            ArgumentRejected: as :meth:`to`; and for a backend of somebody's own, or ``options``: either is
+                shown what is being made.
+        """
+        foreign = [name for name, value in keywords.items() if not _torchs_own(name, value)]
+        if foreign:
+            raise ArgumentRejected(
+                f"compile is not given {foreign[0]} as that",
+                code=_SETTING,
+                remedy=f"give fullgraph, dynamic, mode or disable, or a backend of: {', '.join(_COMPILERS)}",
+            )
         return self._do(self._network, "compile", **keywords)
 
     def set_scheduler(self, kind: type, **config: object) -> Self:
@@ -178,3 +197,10 @@ class Manners(ABC):
                 f"diffusers refused with {type(error).__name__}: {error}", code=_SETTING
             ) from error
         return self
+
+
+def _torchs_own(name: str, value: object) -> bool:
+    """Whether an argument of ``compile`` brings no code along."""
+    if name == "backend":
+        return type(value) is str and value in _COMPILERS
+    return name in ("fullgraph", "dynamic", "mode", "disable") and type(value) in (bool, str, type(None))

@@ -78,7 +78,7 @@ def anonymised(
     """
     boxes = [faces[index].box for index in bystanders(faces, consenting)]
     kept = [face.box for index, face in enumerate(faces) if index in consenting]
-    if any(_reaches(box, face) for box in boxes for face in kept):
+    if any(_reaches(box, face) for box in boxes for face in _near(box, kept, _SOLID + _KEPT)):
         raise InputError(
             "a face that would be made unrecognisable lies over one of a consenting person",
             code="input.anonymise",
@@ -88,7 +88,13 @@ def anonymised(
         return image
     painted = image.pixels.copy()
     for box in boxes:
-        _paint(painted, image.pixels, box, boxes, kept)
+        _paint(
+            painted,
+            image.pixels,
+            box,
+            _near(box, boxes, _RING + _FADE),
+            _near(box, kept, _RING + _KEPT),
+        )
     return CanonicalImage.of(painted)
 
 
@@ -152,6 +158,21 @@ def _worse(first: ExposureReading, second: ExposureReading) -> ExposureReading:
     return replace(second, value=worst_exposure(first.value, second.value))
 
 
+def _near(box: Box, others: Sequence[Box], reach: float) -> list[Box]:
+    """Those who may meet it, both reaching so many half sides together; in a crowd there are thousands.
+
+    Args:
+        reach: Bound on the sum of what both reach, in half sides of the larger of the two.
+    """
+    x, y = box.x + box.width / 2, box.y + box.height / 2
+    return [
+        other
+        for other in others
+        if abs(other.x + other.width / 2 - x) <= reach * max(box.width, other.width, 1.0) / 2 + 1
+        and abs(other.y + other.height / 2 - y) <= reach * max(box.height, other.height, 1.0) / 2 + 1
+    ]
+
+
 def _reaches(box: Box, face: Box) -> bool:
     """Whether the oval over ``box`` reaches a face."""
     steps = np.linspace(-1.0, 1.0, _SAMPLES, dtype=np.float32)
@@ -183,8 +204,8 @@ def _paint(
     Args:
         painted: What is painted on, with the ovals painted before.
         own: The picture as it was.
-        boxes: Every face that is painted over: none of them lends its colour.
-        kept: Consenting faces, which the oval itself reaches none of.
+        boxes: Faces near it that are painted over, itself among them: none of them lends its colour.
+        kept: Consenting faces near it, which the oval itself reaches none of.
     """
     height, width = own.shape[:2]
     centre = box.x + box.width / 2, box.y + box.height / 2

@@ -96,13 +96,28 @@ class Database:
         return self._path
 
     def close(self) -> None:
-        """Close the connections."""
-        self._engine.dispose()
+        """Close the connections; those of another process, which a fork holds too, are left to it."""
+        if not self.forked:
+            self._engine.dispose()
+
+    @property
+    def forked(self) -> bool:
+        """Whether this is a fork of the process that opened it."""
+        return os.getpid() != self._pid
+
+    def check_process(self) -> None:
+        """Connections do not survive a fork.
+
+        Raises:
+            StoreUnavailable: ``check.store-process``: this is another process than the one that opened it.
+        """
+        if self.forked:
+            raise StoreUnavailable("the store was opened in another process", code="check.store-process")
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction that alone writes, from its first statement on; committed at its end, or undone."""
-        self._check_process()
+        self.check_process()
         with self._lock, translated(), self._engine.connect() as opened:
             connection = opened.execution_options(**{_WRITING: True}, **self._writing)
             with connection.begin():
@@ -111,7 +126,7 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A read transaction: one snapshot. In memory there is but one connection, so it is taken in turn."""
-        self._check_process()
+        self.check_process()
         in_memory = self._path is None and not self.is_postgres
         lock = self._lock if in_memory else nullcontext()
         with lock, translated(), self._engine.connect() as opened:
@@ -130,7 +145,7 @@ class Database:
         """
         if self._path is None:
             return
-        self._check_process()
+        self.check_process()
         with self._lock, translated():
             cut = empty_write_ahead_log(self._engine)
         if not cut:
@@ -139,11 +154,6 @@ class Database:
                 code="check.erase-pending",
                 remedy="end the long reads of other programs, then erase again",
             )
-
-    def _check_process(self) -> None:
-        """Connections do not survive a fork."""
-        if os.getpid() != self._pid:
-            raise StoreUnavailable("the store was opened in another process", code="check.store-process")
 
 
 def _open_url(text: str, busy_timeout_ms: int) -> Engine:

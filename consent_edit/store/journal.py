@@ -56,6 +56,7 @@ class Journal:
         """
         name, _ = ledger.names_of(record)
         kept, said = ledger.bounded_json(record), ledger.bounded_json(leaf)
+        self._database.check_process()  # a fork has the lock, and the session, of its parent
         with self._lock, translated():
             self._presence.hold()
             given_up = frozenset(self._given_up)
@@ -108,7 +109,9 @@ class Journal:
             return int(connection.scalar(select(func.count()).select_from(ADMISSIONS)) or 0)
 
     def end(self) -> None:
-        """Answer for no edit any more: what is open is lost."""
+        """Answer for no edit any more: what is open is lost. A fork takes nothing away."""
+        if self._database.forked:
+            return
         with self._lock:
             self._presence.end()
 

@@ -2,7 +2,8 @@
 
 Each open store has a number of its own and holds a lock under it, which ends with its process, however that
 ends: no clock, no process id that comes round again, nothing that a container or a node could see otherwise.
-A SQLite file has a small file beside it for each (``<name>.alive-<number>``), locked with ``flock``; on
+A SQLite file has a small file beside it for each (``<name>.alive-<number>``), locked with ``flock``, by
+whatever links it was opened and wherever the process goes; on
 PostgreSQL it is an advisory lock of a session of its own. A store in memory ends with its process anyway.
 
 A lock that was lost (its file removed by hand, the session cut) is taken again at the next admission. Until
@@ -60,7 +61,7 @@ def presence_in(database: Database) -> Presence:
     """The lock that goes with a database."""
     if database.is_postgres:
         return _ServerPresence(database.engine)
-    return _NoPresence() if database.path is None else _FilePresence(database.path)
+    return _NoPresence() if database.path is None else _FilePresence(database.path.resolve())
 
 
 def _number() -> int:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from consent_edit.intake.canonical import CanonicalImage
 from consent_edit.intake.pdq import Lie, Turn
@@ -35,6 +36,8 @@ _SIZE: Final = 2.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = "left", "right", "top", "bottom"
 _OPPOSITE: Final = {_LEFT: _RIGHT, _RIGHT: _LEFT, _TOP: _BOTTOM, _BOTTOM: _TOP}
 _SWAPPED: Final = {_LEFT: _TOP, _TOP: _LEFT, _RIGHT: _BOTTOM, _BOTTOM: _RIGHT}
+
+Numbers = NDArray[np.float64]
 
 
 def recalled(
@@ -72,6 +75,19 @@ def recalled(
     return replace(begun, sketch=replace(kept, picture=laid.sketch or kept.picture))
 
 
+def joined(first: Origin, other: Origin, itself: Origin) -> Origin:
+    """A first picture of a chain, with another that the chain may have come from: the least of both counts.
+
+    Args:
+        first: Whose small copy is kept, where it has one.
+        other: In the same frame.
+        itself: The picture that goes on with both.
+    """
+    pasts = [_led(past, Lie(), itself) for past in (other, *other.further, *first.further)]
+    sketch = first.sketch if first.sketch.picture else other.sketch
+    return replace(first, sketch=sketch, further=(_least(pasts),))
+
+
 def _led(past: Origin, lie: Lie, itself: Origin) -> Origin:
     """A first picture whose people stand where they stand in the picture; who is not in it is left out.
 
@@ -103,26 +119,32 @@ def _brought(box: Box, lie: Lie) -> Box:
 def _same(now: Sequence[Box], then: Sequence[Box]) -> Mapping[int, int]:
     """Who of ``now`` is who of ``then``: those at the same place, then the nearest of about their size."""
     pairs = dict(paired(now, then))
-    near = sorted(
-        (_apart(box, old), i, j)
-        for i, box in enumerate(now)
-        for j, old in enumerate(then)
-        if i not in pairs and _alike(box.width, old.width) and _alike(box.height, old.height)
+    taken = set(pairs.values())
+    places = np.array([(box.x, box.y, box.width, box.height) for box in then], dtype=np.float64).reshape(
+        -1, 4
     )
-    for apart, i, j in near:
-        if apart <= _APART and i not in pairs and j not in pairs.values():
+    near: list[tuple[float, int, int]] = []
+    for i, box in enumerate(now):
+        if i not in pairs:
+            apart = _apart(box, places)
+            close = (apart <= _APART) & _alike(box.width, places[:, 2]) & _alike(box.height, places[:, 3])
+            near += [(float(apart[j]), i, int(j)) for j in np.flatnonzero(close)]
+    for _, i, j in sorted(near):
+        if i not in pairs and j not in taken:
             pairs[i] = j
+            taken.add(j)
     return pairs
 
 
-def _apart(one: Box, other: Box) -> float:
-    """How far two centres are apart, along the axis on which it is more."""
-    across = one.x + one.width / 2 - other.x - other.width / 2
-    return max(abs(across), abs(one.y + one.height / 2 - other.y - other.height / 2))
+def _apart(one: Box, others: Numbers) -> Numbers:
+    """How far centres are from a box's, along the axis on which it is more; ``others`` float64 (n, 4)."""
+    across = np.abs(one.x + one.width / 2 - others[:, 0] - others[:, 2] / 2)
+    along = np.abs(one.y + one.height / 2 - others[:, 1] - others[:, 3] / 2)
+    return np.asarray(np.maximum(across, along), dtype=np.float64)
 
 
-def _alike(one: float, other: float) -> bool:
-    return one <= _SIZE * other and other <= _SIZE * one
+def _alike(one: float, others: Numbers) -> NDArray[np.bool_]:
+    return np.asarray((one <= _SIZE * others) & (others <= _SIZE * one), dtype=np.bool_)
 
 
 def _turned(reading: ExposureReading, turn: Turn) -> ExposureReading:

@@ -114,15 +114,7 @@ def paired(now: Sequence[Box], then: Sequence[Box]) -> Mapping[int, int]:
     pairs = places.paired(now, then, _SAME_PLACE)
     for i, box in enumerate(now):
         if i not in pairs:
-            shares = [_inside(box, old) for old in then]
+            shares = places.inside(box, then)
             if shares and max(shares) >= _INSIDE:
                 pairs[i] = shares.index(max(shares))
     return pairs
-
-
-def _inside(one: Box, other: Box) -> float:
-    """Share of the smaller box that the larger covers."""
-    width = min(one.x + one.width, other.x + other.width) - max(one.x, other.x)
-    height = min(one.y + one.height, other.y + other.height) - max(one.y, other.y)
-    smaller = min(one.width * one.height, other.width * other.height)
-    return width * height / smaller if width > 0 and height > 0 and smaller > 0 else 0.0

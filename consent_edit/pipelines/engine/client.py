@@ -180,16 +180,17 @@ def _watched(line: socket.socket, until: float, cancelled: Callable[[], bool]) -
     coming.register(line, select.POLLIN)
     failure: Exception | None = None
     unwanted = False
-    while not coming.poll(_LOOK_MS):
-        if time.monotonic() > until:
-            raise Unframed("no answer")
-        if not unwanted:
+    while True:
+        if not unwanted:  # asked first: steps may come faster than any pause
             answer: list[bool] = []
             failure = _called(lambda: answer.append(bool(cancelled())))  # noqa: B023
             unwanted = failure is not None or answer[-1]
             if unwanted:
                 _hang_up(line)
-    return failure
+        if coming.poll(_LOOK_MS):
+            return failure
+        if time.monotonic() > until:
+            raise Unframed("no answer")
 
 
 def _called(what: Callable[[], object]) -> Exception | None:

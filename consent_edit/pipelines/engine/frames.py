@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import socket
 import struct
+import threading
 import time
 from collections.abc import Sequence
 from typing import Final, TypeVar
@@ -20,6 +21,9 @@ from consent_edit.encoding import JsonValue, parse_json
 
 MAGIC: Final = b"CEe1"
 """Begins every frame; the version of the form is in it."""
+
+_READING: Final = threading.Lock()
+"""One head is parsed at a time: as objects, short text can be thirty times as long."""
 
 _START: Final = struct.Struct("!4sI")
 _STRIDE: Final = 1 << 20
@@ -77,8 +81,9 @@ def receive_head(line: socket.socket, kind: TypeAdapter[_T], longest: int, until
         raise Unframed("no frame, or one with too long a head")
     text = receive(line, length, until)
     try:
-        parse_json(text, max_bytes=longest)  # doubled names, depth, NaN: what pydantic would let through
-        return kind.validate_json(text, strict=True)
+        with _READING:
+            parse_json(text, max_bytes=longest)  # doubled names, depth, NaN: what pydantic would let through
+            return kind.validate_json(text, strict=True)
     except (ValidationError, ValueError):
         pass  # these errors hold what came
     raise Unframed("a head that is none")

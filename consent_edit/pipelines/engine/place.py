@@ -15,6 +15,7 @@ _LONGEST: Final = 107
 """Bytes of a Unix socket's path (unix(7))."""
 
 _BACKLOG: Final = 64
+_PROBE_S: Final = 2.0
 
 
 def listening(path: Path, *, group: int | None = None) -> socket.socket:
@@ -63,8 +64,8 @@ def _own_folder(folder: Path, group: int | None) -> None:
     mode = 0o700 if group is None else 0o750
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700, parents=True)
-    found = folder.stat()
-    if found.st_uid != os.geteuid() or not folder.is_dir():
+    found = folder.lstat()  # who owns a link can lead the hosts elsewhere later
+    if found.st_uid != os.geteuid() or not stat.S_ISDIR(found.st_mode):
         raise _unusable(f"{folder} belongs to somebody else")
     open_to = stat.S_IMODE(found.st_mode) & ~mode
     if group is not None and found.st_gid != group:
@@ -84,11 +85,14 @@ def _cleared(path: Path) -> None:
     if not stat.S_ISSOCK(found.st_mode):
         raise _unusable(f"{path} is no socket")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(_PROBE_S)  # a living one whose queue is full does not answer
         try:
             probe.connect(str(path))
-        except OSError:
+        except ConnectionRefusedError:  # and nothing else says that nobody listens
             path.unlink()
             return
+        except OSError:
+            pass
     raise _unusable(f"an engine listens at {path} already")
 
 

@@ -26,23 +26,26 @@ def reader() -> PromptReader:
 @pytest.mark.parametrize(
     ("name", "caught", "refused", "names"),
     [
-        ("prompts/aside/everyday", 0, 4, 0),
-        ("prompts/aside/exposing", 221, 0, 0),
-        ("prompts/aside/hard", 0, 23, 0),
-        ("prompts/aside/disguised", 56, 0, 0),
-        ("prompts/fresh/everyday", 0, 11, 1),
-        ("prompts/fresh/exposing", 442, 0, 0),
-        ("prompts/fresh/hard", 0, 41, 0),
-        ("prompts/fresh/disguised", 147, 0, 0),
-        ("prompts_obfuscated", 183, 5, 0),
-        ("prompts_unseen_obfuscated", 216, 24, 0),
+        ("prompts/aside/everyday", 0, 2, 0),
+        ("prompts/aside/exposing", 73, 0, 0),
+        ("prompts/aside/hard", 0, 7, 0),
+        ("prompts/aside/disguised", 19, 0, 0),
+        ("prompts/fresh/everyday", 0, 3, 0),
+        ("prompts/fresh/exposing", 147, 0, 0),
+        ("prompts/fresh/hard", 0, 9, 0),
+        ("prompts/fresh/disguised", 47, 0, 0),
+        ("prompts_obfuscated", 61, 1, 0),
+        ("prompts_unseen_obfuscated", 75, 7, 0),
     ],
 )
 def test_the_measured_figures_hold(
-    reader: PromptReader, name: str, caught: int, refused: int, names: int
+    reader: PromptReader, tmp_path: Path, name: str, caught: int, refused: int, names: int
 ) -> None:
-    """At least so many exposing prompts are caught, and at most so many ordinary ones refused or named."""
-    overall = bench_prompts(DATA / f"{name}.jsonl", reader=reader).overall
+    """Of every third line: so many exposing prompts are caught, and so few ordinary ones refused or named."""
+    lines = (DATA / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()[::3]
+    thirds = tmp_path / "thirds.jsonl"
+    thirds.write_text("\n".join(lines), encoding="utf-8")
+    overall = bench_prompts(thirds, reader=reader).overall
     assert overall.caught >= caught
     assert overall.false_refusals <= refused
     assert overall.names <= names

@@ -79,8 +79,12 @@ FULL = EditRequest(
     settings={"steps": 2, "scale": 1.0, "flag": True, "word": "x", "none": None, "pair": (0, 3)},
     file_format="webp",
     jurisdictions=("eu", "fr"),
+    preserve="bystanders",
     proof="proof",
 )
+
+APART = ("anonymise", "crop")
+"""Fields that go neither together nor with further pictures."""
 
 
 def carried(request: EditRequest) -> EditRequest:
@@ -96,12 +100,16 @@ def test_every_field_of_a_request_travels():
     for field in fields(EditRequest):
         assert field.name in Asked.model_fields, f"{field.name} does not travel"
         value = getattr(FULL, field.name)
-        assert value != getattr(plain, field.name) or field.name in {"image", "prompt"}
+        assert value != getattr(plain, field.name) or field.name in {"image", "prompt", *APART}
     came = carried(FULL)
     assert came.digest() == FULL.digest()
     same = ("prompt", "grantee", "presentations", "operations", "purpose", "negative_prompt", "settings")
-    for name in (*same, "file_format", "jurisdictions", "proof"):
+    for name in (*same, "file_format", "jurisdictions", "proof", "preserve"):
         assert getattr(came, name) == getattr(FULL, name)
+    for name in APART:
+        asked_for = EditRequest(image=FULL.image, prompt=FULL.prompt, **{name: "bystanders"})
+        assert getattr(carried(asked_for), name) == "bystanders"
+        assert carried(asked_for).digest() == asked_for.digest()
     assert [type(value) for value in came.settings.values()] == [int, float, bool, str, type(None), tuple]
     assert came.image == FULL.image and list(came.pictures) == list(FULL.pictures)
 

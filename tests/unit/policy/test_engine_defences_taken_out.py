@@ -148,7 +148,7 @@ def reads_rules_out_of_order(house: House) -> bool:
 
 def takes_a_late_verdict(house: House) -> bool:
     ticks = iter(range(0, 1000, 2))
-    house.engine.time = SimpleNamespace(monotonic=lambda: float(next(ticks)))
+    house.engine.time = SimpleNamespace(thread_time=lambda: float(next(ticks)))
     return bool(house.decide(benign()).allowed)
 
 
@@ -351,7 +351,7 @@ DEFENCES = [
     Defence(
         "a-verdict-comes-late",
         takes_a_late_verdict,
-        {"engine: if not 0 <= time.monotonic() - started <= EVALUATION_LIMIT_S:": "if False:"},
+        {"engine: if not 0 <= time.thread_time() - started <= EVALUATION_LIMIT_S:": "if False:"},
     ),
     Defence(
         "a-record-looks-like-an-access",

@@ -58,8 +58,8 @@ LETTER_SCALE = 3.0
 under the curve over three folds of phrase groups from .92 to .945."""
 
 NOT_TOLD_APART = ("fw.", "fe.", "mp.")
-"""Phrase groups that languages are not learned from: they hold words in disguise, which belong to none, and with
-them romanised Hindi read as known."""
+"""Phrase groups that languages are not learned from: they hold words in disguise, which belong to none, and
+with them romanised Hindi read as known."""
 
 Rows = NDArray[np.float32]
 Embedded = dict[str, Rows]

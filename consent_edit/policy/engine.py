@@ -35,8 +35,8 @@ _ACTION: Final = {"type": "Action", "id": "edit"}
 _RESOURCE: Final = {"type": "Person", "id": "depicted"}
 
 EVALUATION_LIMIT_S: Final = 1.0
-"""Seconds of its thread's own time; a verdict that took longer is none. The worst text within the limits takes
-milliseconds. A thread that waits for a busy machine is no fault of the text's."""
+"""Seconds of its thread's own time; a verdict that took longer is none. The worst text within the limits
+takes milliseconds. A thread that waits for a busy machine is no fault of the text's."""
 
 _T = TypeVar("_T")
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from consent_edit.consent.presentation import Presentation
 from consent_edit.encoding import JsonValue, canonical_json
-from consent_edit.errors import InputError
+from consent_edit.errors import ArgumentRejected, InputError
 from consent_edit.evidence.finish import OUTPUT_LIMITS
 from consent_edit.intake.canonical import CanonicalImage
 from consent_edit.intake.decode import decode, from_pil
@@ -188,6 +188,21 @@ def canonical(picture: Picture) -> CanonicalImage:
     return decode(picture).image if isinstance(picture, bytes) else from_pil(picture)
 
 
+def to_be_looked_at(name: str, value: object) -> Picture:
+    """A value that a picture can be read from; a tensor may be latents.
+
+    Raises:
+        ArgumentRejected: ``input.type``: it is none.
+    """
+    if not isinstance(value, bytes | Image.Image | CanonicalImage):
+        raise ArgumentRejected(
+            f"{name} is a {type(value).__name__}, which nobody can look at as a picture",
+            code="input.type",
+            remedy="hand in a Pillow picture, or the bytes of a file",
+        )
+    return value
+
+
 def _own_presentation(given: Presentation | str) -> Presentation | str:
     """Of plain texts, so that none can answer two checks differently."""
     if isinstance(given, str):
@@ -210,14 +225,7 @@ def _own_pictures(given: Mapping[str, object]) -> Mapping[str, tuple[Picture, ..
 
 def _one_or_several(value: object) -> tuple[Picture, ...]:
     several = tuple(value) if isinstance(value, list | tuple) else (value,)
-    for one in several:
-        if not isinstance(one, bytes | Image.Image | CanonicalImage):  # a tensor may be latents
-            raise InputError(
-                f"a further picture is a {type(one).__name__}, which nobody can look at as a picture",
-                code="input.type",
-                remedy="hand in a Pillow picture, or the bytes of a file",
-            )
-    return cast("tuple[Picture, ...]", several)
+    return tuple(to_be_looked_at("a further picture", one) for one in several)
 
 
 def _whom(value: object) -> Whom:

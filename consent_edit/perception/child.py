@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pickle
 import struct
 import subprocess
-import sys
 import threading
 import time
 import weakref
@@ -17,22 +15,10 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Final
 
+from consent_edit import fresh_interpreter
 from consent_edit.perception.answers import restored
 
-_BOOT: Final = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from consent_edit.perception.worker import serve; serve(int(sys.argv[2]), int(sys.argv[3]))"
-)
-_KEPT_VARIABLES: Final = (
-    "PATH",
-    "LD_LIBRARY_PATH",
-    "DYLD_LIBRARY_PATH",
-    "TMPDIR",
-    "LANG",
-    "LC_ALL",
-    "CUDA_VISIBLE_DEVICES",
-    "NVIDIA_VISIBLE_DEVICES",
-)
+_CODE: Final = "from consent_edit.perception.worker import serve; serve(int(sys.argv[2]), int(sys.argv[3]))"
 _THREAD_VARIABLES: Final = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -61,14 +47,13 @@ class Child:
 
     def __init__(self, owner: object, brief: object, start: float) -> None:
         self._pipe, theirs = Pipe()
-        path = json.dumps([entry or str(os.getcwd()) for entry in sys.path])  # noqa: PTH109
-        child = subprocess.Popen(  # noqa: S603 - our own interpreter, our own code
-            [sys.executable, "-I", "-c", _BOOT, path, str(theirs.fileno()), str(os.getpid())],
-            pass_fds=(theirs.fileno(),),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=_bare_environment(),
+        child = fresh_interpreter.started(
+            _CODE,
+            [str(theirs.fileno()), str(os.getpid())],
+            told=fresh_interpreter.environment(
+                fresh_interpreter.PLACES, **dict.fromkeys(_THREAD_VARIABLES, "1")
+            ),
+            handed=[theirs.fileno()],
         )
         theirs.close()
         self._kill = child.kill
@@ -150,12 +135,6 @@ class Child:
             yield
         finally:
             watch.cancel()
-
-
-def _bare_environment() -> dict[str, str]:
-    """What the child is told of the host's environment: where programs are, and to use one thread."""
-    kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
-    return kept | dict.fromkeys(_THREAD_VARIABLES, "1")
 
 
 def _end(child: subprocess.Popen[bytes], pipe: Connection) -> None:

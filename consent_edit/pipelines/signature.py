@@ -12,8 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from PIL import Image
-
 from consent_edit.encoding import JsonValue, canonical_json
 from consent_edit.errors import ArgumentRejected
 from consent_edit.intake.canonical import CanonicalImage
@@ -21,7 +19,7 @@ from consent_edit.intake.digests import byte_digest
 from consent_edit.pipelines.families import Family
 from consent_edit.pipelines.families.arguments import refusal
 from consent_edit.pipelines.families.checks import whole
-from consent_edit.request import plain_text
+from consent_edit.request import plain_text, to_be_looked_at
 
 MAX_PROMPT_CHARACTERS = 2_000
 """Longest text taken; a longer one could hide its request behind what the readers look at."""
@@ -95,12 +93,7 @@ def bind(
             ``input.image-missing``; ``input.type`` for what is no picture; ``input.prompt`` for a text that
             is none, or too long.
     """
-    try:
-        bound = inspect.signature(type(pipeline).__call__).bind(pipeline, *arguments, **keywords).arguments
-    except TypeError as error:
-        raise ArgumentRejected(f"the call does not fit the pipeline: {error}") from error
-    given = dict(list(bound.items())[1:])  # without self
-    given.update(given.pop("kwargs", {}))
+    given = by_name(pipeline, arguments, keywords)
     texts = {name: _text(name, given.pop(name, "")) for name in family.text_arguments}
     shown = {name: _pictures(family, name, given.pop(name, None)) for name in family.pictures}
     own = {*family.image_arguments, family.mask_argument}
@@ -115,6 +108,23 @@ def bind(
     if isinstance(edited, CanonicalImage):  # else its size is not known before it was taken in
         check_sizes(family, settings, edited)
     return BoundCall(family=family, texts=texts, images=images, pictures=pictures, settings=settings)
+
+
+def by_name(
+    pipeline: object, arguments: tuple[object, ...], keywords: Mapping[str, object]
+) -> dict[str, object]:
+    """A call's arguments by the names that the pipeline's own class has for them.
+
+    Raises:
+        ArgumentRejected: ``input.argument``: they do not fit its signature.
+    """
+    try:
+        bound = inspect.signature(type(pipeline).__call__).bind(pipeline, *arguments, **keywords).arguments
+    except TypeError as error:
+        raise ArgumentRejected(f"the call does not fit the pipeline: {error}") from error
+    given = dict(list(bound.items())[1:])  # without self
+    given.update(given.pop("kwargs", {}))
+    return given
 
 
 def check_sizes(family: Family, settings: Mapping[str, object], image: CanonicalImage) -> None:
@@ -204,11 +214,4 @@ def _pictures(family: Family, name: str, value: object) -> tuple[object, ...]:
             code="input.image-missing",
             remedy="give it; in an EditRequest, control pictures stand in pictures",
         )
-    for one in several:
-        if not isinstance(one, bytes | Image.Image | CanonicalImage):  # a tensor may be latents
-            raise ArgumentRejected(
-                f"{name} is a {type(one).__name__}, which nobody can look at as a picture",
-                code="input.type",
-                remedy="hand in a Pillow picture, or the bytes of a file",
-            )
-    return several
+    return tuple(to_be_looked_at(name, one) for one in several)

@@ -6,13 +6,13 @@ By diffusers' rules: one prompt serves many pictures, one picture many prompts, 
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from consent_edit.errors import ArgumentRejected
 from consent_edit.pipelines.families import Family
+from consent_edit.pipelines.signature import by_name
 
 MOST: Final = 64
 """Pictures that one call may ask for; more are more calls."""
@@ -53,12 +53,7 @@ def split(
         ArgumentRejected: ``input.argument``: it does not fit the class's signature; ``input.batch``: lists
             that do not go together, or too many pictures.
     """
-    try:
-        bound = inspect.signature(type(pipeline).__call__).bind(pipeline, *arguments, **keywords).arguments
-    except TypeError as error:
-        raise ArgumentRejected(f"the call does not fit the pipeline: {error}") from error
-    given = dict(list(bound.items())[1:])  # without self
-    given.update(given.pop("kwargs", {}))
+    given = by_name(pipeline, arguments, keywords)
     form, return_dict = _owned(given, "output_type", FORMS), _owned(given, "return_dict", (True, False))
     several = {name: items for name, items in _lists(family, given).items() if items is not None}
     each = _each(given)

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from consent_edit.errors import CheckFailed, PolicyInvalid
+from consent_edit.fresh_interpreter import environment, search_path
 from consent_edit.policy.limits import check_limits
 
 DEADLINE_S: Final = 30.0
@@ -84,15 +85,13 @@ def _start() -> subprocess.Popen[bytes]:
     Raises:
         CheckFailed: it cannot be started.
     """
-    path = json.dumps([entry or str(Path.cwd()) for entry in sys.path])
-    kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
     try:
         return subprocess.Popen(  # noqa: S603 - our own interpreter, our own code
-            [sys.executable, "-I", "-S", "-B", "-c", _BOOT, path, str(_PACKAGE)],
+            [sys.executable, "-I", "-S", "-B", "-c", _BOOT, search_path(), str(_PACKAGE)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=kept | {"MALLOC_ARENA_MAX": "1"},
+            env=environment(_KEPT_VARIABLES, MALLOC_ARENA_MAX="1"),
             cwd="/",
             bufsize=0,
             start_new_session=True,
